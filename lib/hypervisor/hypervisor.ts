@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// Face of the hypervisor room: obtains kernels, builds drivers and initramfs, runs QEMU guests.
+// Called by the main job, guest tests and scripts. It never touches what is inside a region.
+import { chooseAccelerator } from './accelerator.ts';
+import { type Guest, type GuestOptions, launchGuest } from './guest.ts';
+
+export { type AcceleratorChoice, chooseAccelerator } from './accelerator.ts';
+export { cacheDirectory } from './cache.ts';
+export { buildDriver } from './driver-build.ts';
+export type { Accelerator, Guest, GuestExit, GuestOptions, GuestRegion } from './guest.ts';
+export {
+  buildInitramfs,
+  type GuestFile,
+  guestDriverPath,
+  type InitramfsParts,
+} from './initramfs.ts';
+export { type GuestKernel, kernelSeries, type KernelRequest, obtainKernel } from './kernels.ts';
+export { createRegionFile, type RegionFile } from './region-file.ts';
+
+/**
+ * Starts a guest on the accelerator that works here; returns once QEMU answers.
+ * @throws UndercroftError ERR_UC_QEMU_MISSING, ERR_UC_QEMU_FAILED, ERR_UC_TOOL_MISSING
+ */
+export async function startGuest(options: GuestOptions): Promise<Guest> {
+  const { accelerator } = await chooseAccelerator(options.kernel);
+  return launchGuest(options, accelerator);
+}
