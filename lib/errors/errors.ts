@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one table of operational errors: what went wrong outside the program, and what to do.
+// Guest faults are not here: those are values (lib/model/fault.ts). Bugs are plain asserts.
+
+/** Every operational error code with the meaning that docs/errors.md repeats. */
+export const ERROR_TABLE = {
+  ERR_UC_ARGUMENT: "A command-line argument or call argument is missing or not valid.",
+  ERR_UC_CONFIG: "A configuration file or value is not valid.",
+  ERR_UC_NATIVE_MISSING: "No native addon fits this platform, or it could not be loaded.",
+  ERR_UC_NATIVE_UNSUPPORTED: "The running Node.js lacks a call that was asked for.",
+  ERR_UC_REGION_OPEN: "A region file could not be opened or made.",
+  ERR_UC_REGION_SIZE: "A region's size is not a power of two in range, or not the configured one.",
+  ERR_UC_REGION_OWNER: "A region file's type, owner or mode is not as configured.",
+  ERR_UC_REGION_MAGIC: "A file is not an Undercroft region.",
+  ERR_UC_REGION_VERSION: "A region has a layout version that this program does not speak.",
+  ERR_UC_REGION_CORRUPT: "A region's superblock or directory contradicts itself.",
+  ERR_UC_REGION_CLOSED: "A region was used after it was closed.",
+  ERR_UC_LAYOUT: "A ring layout does not fit the region.",
+  ERR_UC_INDICATORS: "An indicator file has a line that is not valid.",
+  ERR_UC_POLICY: "A response policy is not valid.",
+  ERR_UC_COMMAND_INVALID: "A command cannot be encoded for the wire.",
+  ERR_UC_GUEST_UNKNOWN: "No guest of that name or id is known to this server.",
+  ERR_UC_GUEST_EXISTS: "A guest of that name is already attached to this server.",
+  ERR_UC_QEMU_MISSING: "QEMU is not installed.",
+  ERR_UC_QEMU_FAILED: "QEMU ended early or did not answer.",
+  ERR_UC_KERNEL_MISSING: "No guest kernel image or its headers could be had.",
+  ERR_UC_DRIVER_BUILD: "The guest driver did not build.",
+  ERR_UC_TOOL_MISSING: "A program that this command needs is not installed.",
+  ERR_UC_GUEST_BOOT: "The guest did not boot, or did not reach the expected point in time.",
+  ERR_UC_SCENARIO: "The scripted scenario did not end as expected.",
+} as const;
+
+/** A code of {@link ERROR_TABLE}. */
+export type ErrorCode = keyof typeof ERROR_TABLE;
+
+const BRAND = Symbol.for("undercroft.error");
+
+/** An operational error: says what failed, where, and what to do. */
+export class UndercroftError extends Error {
+  readonly code: ErrorCode;
+  /** Plain facts for logs and programs: path, line, errno, guest. */
+  readonly detail: Readonly<Record<string, string | number>>;
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    detail: Readonly<Record<string, string | number>> = {},
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.name = "UndercroftError";
+    this.code = code;
+    this.detail = detail;
+    Object.defineProperty(this, BRAND, { value: true });
+  }
+}
+
+/** Tells an operational error apart, also across two copies of this package. */
+export function isUndercroftError(value: unknown): value is UndercroftError {
+  return typeof value === "object" && value !== null && BRAND in value;
+}

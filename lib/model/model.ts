@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+// Face of the model room: the words that all other rooms share. Types and constants only.
+export type * from "./command.ts";
+export type * from "./event.ts";
+export * from "./fault.ts";
+export type * from "./finding.ts";
+export type * from "./guest.ts";
+export type * from "./indicator.ts";
+export * from "./ring.ts";

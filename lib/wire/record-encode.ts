@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// Records as a guest writes them, built from plain values. For simulated guests, golden vectors
+// and tests; the product's guests encode in C (guest-drivers/core).
+import * as w from "./layout.gen.ts";
+import { encodeText } from "./text.ts";
+
+type Layout = Readonly<Record<string, number>> & { readonly size: number };
+export type FixedValues = Readonly<Record<string, number | bigint | Uint8Array>>;
+export type FieldValues = Readonly<Record<number, string | Uint8Array>>;
+
+/** Body layout of a record kind, or undefined when it has none. */
+export function bodyLayoutOf(type: number): Layout | undefined {
+  switch (type) {
+    case w.RECORD_PROCESS_FORK:
+      return w.PROCESS_FORK_LAYOUT;
+    case w.RECORD_PROCESS_EXEC:
+    case w.RECORD_PROCESS_EXISTING:
+      return w.PROCESS_EXEC_LAYOUT;
+    case w.RECORD_PROCESS_EXIT:
+      return w.PROCESS_EXIT_LAYOUT;
+    case w.RECORD_PROCESS_HASH:
+      return w.PROCESS_HASH_LAYOUT;
+    case w.RECORD_IMAGE_LOAD:
+      return w.IMAGE_LOAD_LAYOUT;
+    case w.RECORD_REMOTE_THREAD:
+      return w.REMOTE_THREAD_LAYOUT;
+    case w.RECORD_VERDICT:
+      return w.VERDICT_LAYOUT;
+    case w.RECORD_COMMAND_RESULT:
+      return w.COMMAND_RESULT_LAYOUT;
+    case w.RECORD_UNREGISTER:
+      return w.UNREGISTER_LAYOUT;
+    case w.RECORD_CLOCK:
+      return w.CLOCK_LAYOUT;
+    case w.RECORD_MODULE_LOAD:
+    case w.RECORD_MODULE_UNLOAD:
+      return w.MODULE_EVENT_LAYOUT;
+    default:
+      if (type >> 8 === w.CLASS_FILE) return w.FILE_EVENT_LAYOUT;
+      if (type >> 8 === w.CLASS_REGISTRY) return w.REGISTRY_EVENT_LAYOUT;
+      return undefined;
+  }
+}
+
+/** Writes named values into a structure; the width follows from the next field's offset. */
+export function writeStruct(
+  bytes: Uint8Array,
+  at: number,
+  layout: Layout,
+  values: FixedValues,
+): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const offsets = Object.entries(layout).filter(([name]) => name !== "size");
+  for (const [name, value] of Object.entries(values)) {
+    const place = offsets.findIndex(([known]) => known === name);
+    const offset = offsets[place]?.[1];
+    if (offset === undefined) throw new RangeError(`no field ${name}`);
+    const width = (offsets[place + 1]?.[1] ?? layout.size) - offset;
+    if (value instanceof Uint8Array) bytes.set(value.subarray(0, width), at + offset);
+    else if (width === 8) view.setBigUint64(at + offset, BigInt(value), true);
+    else if (width === 4) view.setUint32(at + offset, Number(value), true);
+    else view.setUint16(at + offset, Number(value), true);
+  }
+}
+
+/** Payload of an event record: header, fixed body, variable fields. */
+export function encodeRecord(
+  type: number,
+  header: FixedValues,
+  body: FixedValues = {},
+  fields: FieldValues = {},
+  truncated: readonly number[] = [],
+): Uint8Array {
+  const layout = bodyLayoutOf(type);
+  if (layout === undefined) throw new RangeError(`record kind ${type} has no body`);
+  const coded = Object.entries(fields).map(
+    ([kind, value]) =>
+      [Number(kind), typeof value === "string" ? encodeText(value) : value] as const,
+  );
+  const fixed = w.EVENT_HEADER_LAYOUT.size + layout.size;
+  const total = coded.reduce(
+    (sum, [, value]) => sum + w.FIELD_LAYOUT.size + ((value.length + 7) & ~7),
+    fixed,
+  );
+  const bytes = new Uint8Array(total);
+  writeStruct(bytes, 0, w.EVENT_HEADER_LAYOUT, header);
+  writeStruct(bytes, w.EVENT_HEADER_LAYOUT.size, layout, body);
+  let at = fixed;
+  for (const [kind, value] of coded) {
+    const flags = truncated.includes(kind) ? w.FIELD_FLAG_TRUNCATED : 0;
+    writeStruct(bytes, at, w.FIELD_LAYOUT, { type: kind, flags, length: value.length });
+    bytes.set(value, at + w.FIELD_LAYOUT.size);
+    at += w.FIELD_LAYOUT.size + ((value.length + 7) & ~7);
+  }
+  return bytes;
+}
+
+/** Payload of a LOST frame. */
+export function encodeLost(
+  reason: number,
+  recordClass: number,
+  count: number,
+  firstSequence: number,
+  lastSequence: number,
+): Uint8Array {
+  const bytes = new Uint8Array(w.LOST_LAYOUT.size);
+  const values = { reason, recordClass, count, firstSequence, lastSequence };
+  writeStruct(bytes, 0, w.LOST_LAYOUT, values);
+  return bytes;
+}

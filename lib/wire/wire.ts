@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+// Face of the wire room: the generated layout and the codecs over it. Pure, no I/O.
+export * from "./command.ts";
+export * from "./crc32c.ts";
+export * from "./event-decode.ts";
+export * from "./layout.gen.ts";
+export * from "./record-encode.ts";
+export * from "./region-layout.ts";
+export * from "./region-pages.ts";
+export * from "./text.ts";
