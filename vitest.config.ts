@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// The test tiers. scripts/test.ts runs them; one alone: `npm run test:tier -- guest [file]`.
+// Files named *.slow.test.ts join their tier only when UC_SLOW is set (npm run test:all).
+import { defineConfig } from "vitest/config";
+
+const slow = process.env["UC_SLOW"] === "1";
+const minutes = 60_000;
+
+const quickFolders = "{unit,property,exhaustive,conformance,wire,repo,core,sim,addon}";
+
+/** A tier: which folders, how long one test may take, and whether its files run side by side. */
+function tier(name: string, folder: string, timeoutMs: number, parallel: boolean) {
+  return {
+    extends: true as const,
+    test: {
+      name,
+      include: [`test/${folder}/**/*.test.ts`],
+      exclude: slow ? [] : ["**/*.slow.test.ts"],
+      testTimeout: timeoutMs,
+      hookTimeout: timeoutMs,
+      fileParallelism: parallel,
+    },
+  };
+}
+
+export default defineConfig({
+  test: {
+    pool: "forks",
+    allowOnly: false,
+    passWithNoTests: true,
+    projects: [
+      tier("unit", quickFolders, slow ? 30 * minutes : 2 * minutes, true),
+      tier("guest", "guest", slow ? 60 * minutes : 10 * minutes, false),
+    ],
+  },
+});
