@@ -21,7 +21,11 @@ export type WireStruct = {
   readonly fields: readonly WireField[];
   readonly size: number;
 };
-export type WireConstant = { readonly name: string; readonly value: bigint; readonly wide: boolean };
+export type WireConstant = {
+  readonly name: string;
+  readonly value: bigint;
+  readonly wide: boolean;
+};
 export type WireHeader = {
   readonly constants: readonly WireConstant[];
   readonly structs: readonly WireStruct[];
@@ -129,7 +133,10 @@ export function emitCheckHeader(header: WireHeader): string {
     `#define UC_WIRE_HASH 0x${header.hash.toString(16).padStart(8, "0")}u`,
   ];
   for (const struct of header.structs) {
-    out.push("", `UC_WIRE_ASSERT(sizeof(struct ${struct.name}) == ${struct.size}, "${struct.name}");`);
+    out.push(
+      "",
+      `UC_WIRE_ASSERT(sizeof(struct ${struct.name}) == ${struct.size}, "${struct.name}");`,
+    );
     for (const field of struct.fields) {
       const where = `offsetof(struct ${struct.name}, ${field.name}) == ${field.offset}`;
       const what = `sizeof(((struct ${struct.name} *)0)->${field.name}) == ${field.size}`;

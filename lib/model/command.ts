@@ -26,7 +26,11 @@ export type GuestCommand =
       /** Absent: whatever the process executes by now. */
       readonly execGeneration?: number;
     }
-  | { readonly kind: "set-rules"; readonly generation: number; readonly rules: readonly VerdictRule[] }
+  | {
+      readonly kind: "set-rules";
+      readonly generation: number;
+      readonly rules: readonly VerdictRule[];
+    }
   | { readonly kind: "unregister-ack" }
   | { readonly kind: "quiesce" };
 

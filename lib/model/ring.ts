@@ -44,12 +44,7 @@ export interface RingConsumer {
   readonly records: Uint32Array;
   readonly stats: BigUint64Array;
   /** Starts reading at `head` (default 0) under a new session; clears an earlier fault. */
-  startSession(
-    sessionId: number,
-    previousSessionId: number,
-    features: bigint,
-    head?: bigint,
-  ): void;
+  startSession(sessionId: number, previousSessionId: number, features: bigint, head?: bigint): void;
   /** Copies and checks the next span: record count, 0 when empty, or a negative fault number. */
   drain(): number;
   close(): void;

@@ -79,7 +79,11 @@ export function encodeCommand(
 }
 
 /** Payload of one COMMAND record. */
-export function encodeCommandPayload(id: bigint, deadlineNs: bigint, piece: CommandPart): Uint8Array {
+export function encodeCommandPayload(
+  id: bigint,
+  deadlineNs: bigint,
+  piece: CommandPart,
+): Uint8Array {
   const payload = new Uint8Array(COMMAND.size + piece.body.length);
   const view = new DataView(payload.buffer);
   view.setBigUint64(COMMAND.id, id, true);

@@ -349,7 +349,11 @@ export class RecordDecoder {
       path: this.#text(w.FIELD_PATH),
       ruleId: this.#u53(body + layout.ruleId),
       operation:
-        operation === w.OPERATION_OPEN ? "open" : operation === w.OPERATION_EXEC ? "exec" : "unknown",
+        operation === w.OPERATION_OPEN
+          ? "open"
+          : operation === w.OPERATION_EXEC
+            ? "exec"
+            : "unknown",
       verdict: VERDICTS[this.#u32(body + layout.verdict)] ?? "unknown",
       inode: this.#u53(body + layout.inode),
       device: this.#u53(body + layout.device),

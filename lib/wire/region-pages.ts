@@ -6,9 +6,9 @@ import type { GuestDriver } from "../model/model.ts";
 import { crc32c } from "./crc32c.ts";
 import {
   CLASS_COUNT,
-  DIRECTORY_ENTRY_LAYOUT as ENTRY,
   DIRECTORY_MAX,
   DIRECTORY_OFFSET,
+  DIRECTORY_ENTRY_LAYOUT as ENTRY,
   FEATURES_KNOWN,
   HELLO_LAYOUT as HELLO,
   LOSS_COUNT,
@@ -116,10 +116,7 @@ export function decodeSuperblock(page: Uint8Array, actualBytes: number): Superbl
     serverEpoch: view.getBigUint64(SUPERBLOCK.serverEpoch, true),
     featuresOffered: view.getBigUint64(SUPERBLOCK.featuresOffered, true),
     featuresRequired: view.getBigUint64(SUPERBLOCK.featuresRequired, true),
-    recordBytesMax: Math.min(
-      view.getUint32(SUPERBLOCK.recordBytesMax, true),
-      RECORD_BYTES_MAX,
-    ),
+    recordBytesMax: Math.min(view.getUint32(SUPERBLOCK.recordBytesMax, true), RECORD_BYTES_MAX),
   };
 }
 

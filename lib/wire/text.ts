@@ -43,15 +43,14 @@ export function fromHex(text: string): Uint8Array {
   return bytes;
 }
 
-// C0, DEL, C1, and the marks that reorder or hide text on a terminal or a page.
-const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+// Control and format characters (direction and zero-width marks among them), line separators.
+const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 /** Makes a guest's text safe to print: control and direction marks become visible escapes. */
 export function printable(text: string): string {
   return text.replace(UNSAFE, (mark) => {
-    const code = mark.charCodeAt(0);
-    return code < 0x100
-      ? `\\x${code.toString(16).padStart(2, "0")}`
-      : `\\u${code.toString(16).padStart(4, "0")}`;
+    const code = mark.codePointAt(0) ?? 0;
+    if (code < 0x100) return `\\x${code.toString(16).padStart(2, "0")}`;
+    return `\\u{${code.toString(16)}}`;
   });
 }
