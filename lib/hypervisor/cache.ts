@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where this room keeps what is slow to make again: unpacked kernels, built drivers, initramfs
 // parts. Safe with several processes at once: an entry is made aside and renamed into place whole.
-import { randomUUID } from 'node:crypto';
-import { access, mkdir, rename, rm } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { randomUUID } from "node:crypto";
+import { access, mkdir, rename, rm } from "node:fs/promises";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
 
 /** The cache directory: `UC_CACHE` when set, else `~/.cache/undercroft`. */
 export function cacheDirectory(): string {
-  return process.env.UC_CACHE ?? join(homedir(), '.cache', 'undercroft');
+  return process.env.UC_CACHE ?? join(homedir(), ".cache", "undercroft");
 }
 
 /** True when the path exists and may be read. */

@@ -9,7 +9,7 @@ export interface CpioEntry {
   readonly content: Uint8Array;
 }
 
-const trailerName = 'TRAILER!!!';
+const trailerName = "TRAILER!!!";
 
 /** Packs entries, in the order given, into one newc archive. */
 export function packCpio(entries: readonly CpioEntry[]): Buffer {
@@ -19,7 +19,7 @@ export function packCpio(entries: readonly CpioEntry[]): Buffer {
 }
 
 function packEntry(entry: CpioEntry, inode: number): Uint8Array[] {
-  const name = Buffer.from(`${entry.path}\0`, 'utf8');
+  const name = Buffer.from(`${entry.path}\0`, "utf8");
   const isDirectory = (entry.mode & 0o170000) === 0o040000;
   const fields = [
     inode,
@@ -36,9 +36,9 @@ function packEntry(entry: CpioEntry, inode: number): Uint8Array[] {
     name.length,
     0, // checksum, unused in this variant
   ];
-  const header = `070701${fields.map((field) => field.toString(16).padStart(8, '0')).join('')}`;
+  const header = `070701${fields.map((field) => field.toString(16).padStart(8, "0")).join("")}`;
   return [
-    Buffer.from(header, 'ascii'),
+    Buffer.from(header, "ascii"),
     name,
     padding(header.length + name.length),
     entry.content,

@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 // Starts one QEMU guest with its region, console, verdict and control ports, and ends it by its
 // own process. Called by the main job and the guest tests. It does not read the region.
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { readFile, rm } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
-import type { Duplex, Readable } from 'node:stream';
-import { UndercroftError } from '../errors/errors.ts';
-import { isReadable } from './cache.ts';
-import type { GuestKernel } from './kernels.ts';
-import { LineQueue } from './line-queue.ts';
-import { Qmp } from './qmp.ts';
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFile, rm } from "node:fs/promises";
+import { delimiter, join } from "node:path";
+import type { Duplex, Readable } from "node:stream";
+import { UndercroftError } from "../errors/errors.ts";
+import { isReadable } from "./cache.ts";
+import type { GuestKernel } from "./kernels.ts";
+import { LineQueue } from "./line-queue.ts";
+import { Qmp } from "./qmp.ts";
 
 /** What executes the guest's instructions: the processor itself, or QEMU's translator. */
-export type Accelerator = 'kvm' | 'tcg';
+export type Accelerator = "kvm" | "tcg";
 
 /** A region to give a guest as an ivshmem-plain device. */
 export interface GuestRegion {
   readonly path: string;
   readonly bytes: number;
   /** Above 4 GiB a guest may map it write-back; below, its firmware makes it uncachable. */
-  readonly placement?: 'high' | 'low';
+  readonly placement?: "high" | "low";
 }
 
 /** How to start a guest. `console` is a file that receives serial port 0. */
@@ -63,11 +63,11 @@ export interface Guest {
 }
 
 /** The program that runs guests. */
-export const qemuProgram = 'qemu-system-x86_64';
+export const qemuProgram = "qemu-system-x86_64";
 
 // An empty port that asks for more prefetchable space than lies below 4 GiB: SeaBIOS then places
 // every 64-bit BAR above, where the guest's memory type registers allow write-back.
-const highPlacement = ['-device', 'pcie-root-port,id=uc-space,chassis=1,pref64-reserve=2G'];
+const highPlacement = ["-device", "pcie-root-port,id=uc-space,chassis=1,pref64-reserve=2G"];
 const stderrCharactersMax = 8192;
 const tapFd = 3;
 const controlFd = 4;
@@ -77,20 +77,20 @@ const qmpFd = 5;
 export function qemuArguments(options: GuestOptions, accelerator: Accelerator): string[] {
   const icount = options.icount === true;
   const append =
-    'console=ttyS0 panic=-1 oops=panic loglevel=5 log_buf_len=4M random.trust_cpu=on ' +
-    (options.append ?? '');
+    "console=ttyS0 panic=-1 oops=panic loglevel=5 log_buf_len=4M random.trust_cpu=on " +
+    (options.append ?? "");
   return [
-    ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot', '-machine', 'q35'],
-    ...['-accel', acceleratorArgument(accelerator, icount)],
-    ...(icount ? ['-icount', 'shift=0,sleep=off'] : []),
-    ...['-cpu', accelerator === 'kvm' ? 'host' : 'max'],
-    ...['-smp', String(options.cpus ?? 1), '-m', String(options.memoryMiB ?? 512)],
-    ...['-kernel', options.kernel.vmlinuz, '-initrd', options.initramfs],
-    ...['-append', append.trim()],
-    ...['-chardev', `file,id=console,path=${commaEscaped(options.console)}`],
-    ...['-chardev', `socket,id=tap,fd=${tapFd}`, '-chardev', `socket,id=control,fd=${controlFd}`],
-    ...['-serial', 'chardev:console', '-serial', 'chardev:tap', '-serial', 'chardev:control'],
-    ...['-chardev', `socket,id=qmp,fd=${qmpFd}`, '-mon', 'chardev=qmp,mode=control'],
+    ...["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-machine", "q35"],
+    ...["-accel", acceleratorArgument(accelerator, icount)],
+    ...(icount ? ["-icount", "shift=0,sleep=off"] : []),
+    ...["-cpu", accelerator === "kvm" ? "host" : "max"],
+    ...["-smp", String(options.cpus ?? 1), "-m", String(options.memoryMiB ?? 512)],
+    ...["-kernel", options.kernel.vmlinuz, "-initrd", options.initramfs],
+    ...["-append", append.trim()],
+    ...["-chardev", `file,id=console,path=${commaEscaped(options.console)}`],
+    ...["-chardev", `socket,id=tap,fd=${tapFd}`, "-chardev", `socket,id=control,fd=${controlFd}`],
+    ...["-serial", "chardev:console", "-serial", "chardev:tap", "-serial", "chardev:control"],
+    ...["-chardev", `socket,id=qmp,fd=${qmpFd}`, "-mon", "chardev=qmp,mode=control"],
     ...(options.region === undefined ? [] : regionArguments(options.region)),
   ];
 }
@@ -100,23 +100,23 @@ export function qemuArguments(options: GuestOptions, accelerator: Accelerator): 
  * @throws UndercroftError ERR_UC_QEMU_MISSING, ERR_UC_QEMU_FAILED
  */
 export async function launchGuest(options: GuestOptions, accelerator: Accelerator): Promise<Guest> {
-  await requireProgram(qemuProgram, 'qemu-system-x86');
-  await requireProgram('setpriv', 'util-linux');
+  await requireProgram(qemuProgram, "qemu-system-x86");
+  await requireProgram("setpriv", "util-linux");
   await rm(options.console, { force: true });
   // The guest must not outlive this process however that ends, and Ctrl-C in a terminal must reach
   // this process alone, which then stops its guests in order.
-  const args = ['--pdeathsig', 'KILL', qemuProgram, ...qemuArguments(options, accelerator)];
-  const stdio = ['ignore', 'ignore', 'pipe', 'pipe', 'pipe', 'pipe'] as const;
-  const child = spawn('setpriv', args, { stdio: [...stdio], detached: true });
-  await once(child, 'spawn');
+  const args = ["--pdeathsig", "KILL", qemuProgram, ...qemuArguments(options, accelerator)];
+  const stdio = ["ignore", "ignore", "pipe", "pipe", "pipe", "pipe"] as const;
+  const child = spawn("setpriv", args, { stdio: [...stdio], detached: true });
+  await once(child, "spawn");
   const guest = new QemuGuest(child, accelerator, options);
   try {
-    await guest.qmp('qmp_capabilities');
+    await guest.qmp("qmp_capabilities");
     return guest;
   } catch (cause) {
     const { reason, stderr } = await guest.stop();
     const message = `QEMU did not start: ${reason}. ${stderr.trim()}`;
-    throw new UndercroftError('ERR_UC_QEMU_FAILED', message, {}, { cause });
+    throw new UndercroftError("ERR_UC_QEMU_FAILED", message, {}, { cause });
   }
 }
 
@@ -136,10 +136,12 @@ class QemuGuest implements Guest {
     this.pid = child.pid ?? 0;
     this.accelerator = accelerator;
     this.#console = options.console;
-    this.#control = child.stdio[controlFd] as Duplex;
-    this.tapLines = new LineQueue(child.stdio[tapFd] as Readable);
+    // Node's types know five descriptors only; each of these three is a socket to QEMU.
+    const ports = child.stdio as readonly unknown[];
+    this.#control = ports[controlFd] as Duplex;
+    this.tapLines = new LineQueue(ports[tapFd] as Duplex);
     this.controlLines = new LineQueue(this.#control);
-    this.#qmp = new Qmp(child.stdio[qmpFd] as unknown as Duplex);
+    this.#qmp = new Qmp(ports[qmpFd] as Duplex);
     this.exited = this.#watch(options.timeoutMs);
   }
 
@@ -148,8 +150,8 @@ class QemuGuest implements Guest {
   }
 
   async consoleText(): Promise<string> {
-    const text = await readFile(this.#console, 'utf8').catch(() => '');
-    return text.replaceAll('\r', '');
+    const text = await readFile(this.#console, "utf8").catch(() => "");
+    return text.replaceAll("\r", "");
   }
 
   qmp(command: string, args?: Readonly<Record<string, unknown>>): Promise<unknown> {
@@ -157,57 +159,57 @@ class QemuGuest implements Guest {
   }
 
   stop(): Promise<GuestExit> {
-    this.#child.kill('SIGKILL');
+    this.#child.kill("SIGKILL");
     return this.exited;
   }
 
   async #watch(timeoutMs: number | undefined): Promise<GuestExit> {
-    let stderr = '';
+    let stderr = "";
     const errors = this.#child.stderr as Readable;
-    errors.on('data', (chunk: Buffer) => {
-      stderr = (stderr + chunk.toString('utf8')).slice(-stderrCharactersMax);
+    errors.on("data", (chunk: Buffer) => {
+      stderr = (stderr + chunk.toString("utf8")).slice(-stderrCharactersMax);
     });
     let timedOut = false;
     const expire = (): void => {
       timedOut = true;
-      this.#child.kill('SIGKILL');
+      this.#child.kill("SIGKILL");
     };
     const timer = timeoutMs === undefined ? undefined : setTimeout(expire, timeoutMs);
     // Not the child's "close": that would wait for a reader of the two line ports.
     const [[status, signal]] = await Promise.all([
-      once(this.#child, 'exit') as Promise<[number | null, string | null]>,
-      once(errors, 'close'),
+      once(this.#child, "exit") as Promise<[number | null, string | null]>,
+      once(errors, "close"),
       this.#qmp.closed,
     ]);
     clearTimeout(timer);
     const said = this.#qmp.shutdownReason;
     const bare = signal === null ? `QEMU ended with status ${status}` : `ended by ${signal}`;
     const reason = timedOut ? `ended by force after ${timeoutMs} ms` : (said ?? bare);
-    return { poweredOff: !timedOut && said === 'guest-shutdown', timedOut, reason, stderr };
+    return { poweredOff: !timedOut && said === "guest-shutdown", timedOut, reason, stderr };
   }
 }
 
 function acceleratorArgument(accelerator: Accelerator, icount: boolean): string {
-  return accelerator === 'tcg' && icount ? 'tcg,thread=single' : accelerator;
+  return accelerator === "tcg" && icount ? "tcg,thread=single" : accelerator;
 }
 
 function regionArguments(region: GuestRegion): string[] {
   const { path, bytes, placement } = region;
   const backend = `memory-backend-file,id=region,share=on,mem-path=${commaEscaped(path)},size=${bytes}`;
   return [
-    ...(placement === 'low' ? [] : highPlacement),
-    ...['-object', backend, '-device', 'ivshmem-plain,memdev=region'],
+    ...(placement === "low" ? [] : highPlacement),
+    ...["-object", backend, "-device", "ivshmem-plain,memdev=region"],
   ];
 }
 
 function commaEscaped(text: string): string {
-  return text.replaceAll(',', ',,');
+  return text.replaceAll(",", ",,");
 }
 
 async function requireProgram(program: string, debianPackage: string): Promise<void> {
-  for (const directory of (process.env.PATH ?? '').split(delimiter)) {
+  for (const directory of (process.env.PATH ?? "").split(delimiter)) {
     if (await isReadable(join(directory, program))) return;
   }
   const message = `${program} is not installed; install it with: apt install ${debianPackage}`;
-  throw new UndercroftError('ERR_UC_QEMU_MISSING', message, { program });
+  throw new UndercroftError("ERR_UC_QEMU_MISSING", message, { program });
 }

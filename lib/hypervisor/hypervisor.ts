@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // Face of the hypervisor room: obtains kernels, builds drivers and initramfs, runs QEMU guests.
 // Called by the main job, guest tests and scripts. It never touches what is inside a region.
-import { chooseAccelerator } from './accelerator.ts';
-import { type Guest, type GuestOptions, launchGuest } from './guest.ts';
+import { chooseAccelerator } from "./accelerator.ts";
+import { type Guest, type GuestOptions, launchGuest } from "./guest.ts";
 
-export { type AcceleratorChoice, chooseAccelerator } from './accelerator.ts';
-export { cacheDirectory } from './cache.ts';
-export { buildDriver } from './driver-build.ts';
-export type { Accelerator, Guest, GuestExit, GuestOptions, GuestRegion } from './guest.ts';
+export { type AcceleratorChoice, chooseAccelerator } from "./accelerator.ts";
+export { cacheDirectory, cachedDirectory } from "./cache.ts";
+export { buildDriver } from "./driver-build.ts";
+export type { Accelerator, Guest, GuestExit, GuestOptions, GuestRegion } from "./guest.ts";
 export {
   buildInitramfs,
   type GuestFile,
   guestDriverPath,
   type InitramfsParts,
-} from './initramfs.ts';
-export { type GuestKernel, kernelSeries, type KernelRequest, obtainKernel } from './kernels.ts';
-export { createRegionFile, type RegionFile } from './region-file.ts';
+} from "./initramfs.ts";
+export { type GuestKernel, type KernelRequest, kernelSeries, obtainKernel } from "./kernels.ts";
+export { createRegionFile, type RegionFile } from "./region-file.ts";
+export { type ProgramOptions, type ProgramResult, runProgram } from "./subprocess.ts";
 
 /**
  * Starts a guest on the accelerator that works here; returns once QEMU answers.

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Obtains the kernels guests boot: Debian packages unpacked into the cache, never installed, and
 // without root. Called by the main job, the guest tests and scripts/guest-kernels.ts.
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { UndercroftError } from '../errors/errors.ts';
-import { cacheDirectory, cachedDirectory, isReadable } from './cache.ts';
-import { type ProgramResult, runProgram } from './subprocess.ts';
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { UndercroftError } from "../errors/errors.ts";
+import { cacheDirectory, cachedDirectory, isReadable } from "./cache.ts";
+import { type ProgramResult, runProgram } from "./subprocess.ts";
 
 /** A kernel that can be booted and built against. */
 export interface GuestKernel {
@@ -23,9 +23,9 @@ export interface KernelRequest {
 }
 
 /** The kernel series every guest test must pass on. */
-export const kernelSeries: readonly string[] = ['6.1', '6.12'];
+export const kernelSeries: readonly string[] = ["6.1", "6.12"];
 
-const aptHint = 'guest kernels come from Debian packages; install apt and dpkg (Debian, Ubuntu)';
+const aptHint = "guest kernels come from Debian packages; install apt and dpkg (Debian, Ubuntu)";
 const downloadTimeoutMs = 600_000;
 const queryTimeoutMs = 60_000;
 
@@ -37,7 +37,7 @@ export async function obtainKernel(
   series: string,
   request: KernelRequest = {},
 ): Promise<GuestKernel> {
-  const directory = join(cacheDirectory(), 'kernels');
+  const directory = join(cacheDirectory(), "kernels");
   await mkdir(directory, { recursive: true });
   if (request.renew !== true) {
     const cached = await newestCached(directory, series);
@@ -53,10 +53,10 @@ export async function obtainKernel(
   const spare = (await newestCached(directory, series)) ?? (await installedKernel(series));
   if (spare !== undefined) return spare;
   const message =
-    `no kernel ${series} to boot a guest with: ${reasons.join('; ')}. Run "apt-get update" and ` +
+    `no kernel ${series} to boot a guest with: ${reasons.join("; ")}. Run "apt-get update" and ` +
     `try again, or install linux-image and linux-headers of ${series} and make ` +
     `/boot/vmlinuz-${series}* readable`;
-  throw new UndercroftError('ERR_UC_KERNEL_MISSING', message);
+  throw new UndercroftError("ERR_UC_KERNEL_MISSING", message);
 }
 
 /** Orders version texts by their numbers, so that 6.1.0-9 comes before 6.1.0-56. */
@@ -76,8 +76,8 @@ export function newestAvailable(
   searchText: string,
   series: string,
 ): { version: string; image: string } | undefined {
-  const names = new Set(searchText.split('\n').map((line) => line.split(' ')[0] ?? ''));
-  const prefix = 'linux-headers-';
+  const names = new Set(searchText.split("\n").map((line) => line.split(" ")[0] ?? ""));
+  const prefix = "linux-headers-";
   const versions = [...names]
     .filter((name) => name.startsWith(`${prefix}${series}.`) && /\d-amd64$/.test(name))
     .map((name) => name.slice(prefix.length))
@@ -103,8 +103,8 @@ async function download(
   series: string,
   report: (line: string) => void,
 ): Promise<GuestKernel> {
-  const pattern = `^linux-(image|headers)-${series.replaceAll('.', '\\.')}\\..*amd64`;
-  const search = await apt('apt-cache', ['search', '--names-only', pattern], queryTimeoutMs);
+  const pattern = `^linux-(image|headers)-${series.replaceAll(".", "\\.")}\\..*amd64`;
+  const search = await apt("apt-cache", ["search", "--names-only", pattern], queryTimeoutMs);
   const newest = newestAvailable(search.output, series);
   if (newest === undefined) {
     throw missing(`apt-cache knows no linux-image and linux-headers of ${series} for amd64`);
@@ -112,7 +112,7 @@ async function download(
   const { version, image } = newest;
   const path = await cachedDirectory(join(directory, version), async (draft) => {
     const packages = [image, ...(await headerPackages(version))];
-    report(`kernel ${version}: downloading ${packages.join(' ')}`);
+    report(`kernel ${version}: downloading ${packages.join(" ")}`);
     await unpack(draft, packages, report);
     await relocateHeaders(draft, version, join(directory, version));
   });
@@ -122,9 +122,9 @@ async function download(
 
 async function headerPackages(version: string): Promise<string[]> {
   const headers = `linux-headers-${version}`;
-  const depends = await apt('apt-cache', ['depends', headers], queryTimeoutMs);
+  const depends = await apt("apt-cache", ["depends", headers], queryTimeoutMs);
   const needed = [...depends.output.matchAll(/Depends: (linux-(?:headers|kbuild)-\S+)/g)];
-  return [headers, ...needed.map((match) => match[1] ?? '')];
+  return [headers, ...needed.map((match) => match[1] ?? "")];
 }
 
 async function unpack(
@@ -132,34 +132,34 @@ async function unpack(
   packages: readonly string[],
   report: (line: string) => void,
 ): Promise<void> {
-  const folder = join(root, 'packages');
+  const folder = join(root, "packages");
   await mkdir(folder);
   // As root apt would drop to its own user, which may not write here.
-  const args = ['-q', '-o', 'APT::Sandbox::User=root', 'download', ...packages];
-  await apt('apt-get', args, downloadTimeoutMs, folder);
+  const args = ["-q", "-o", "APT::Sandbox::User=root", "download", ...packages];
+  await apt("apt-get", args, downloadTimeoutMs, folder);
   for (const name of await readdir(folder)) {
     report(`unpacking ${name}`);
-    await apt('dpkg', ['-x', join(folder, name), root], downloadTimeoutMs);
+    await apt("dpkg", ["-x", join(folder, name), root], downloadTimeoutMs);
   }
   await rm(folder, { recursive: true });
 }
 
 /** The headers' Makefile names its other half by an absolute path; point it into the cache. */
 async function relocateHeaders(draft: string, version: string, home: string): Promise<void> {
-  const makefile = join('usr/src', `linux-headers-${version}`, 'Makefile');
-  const text = await readFile(join(draft, makefile), 'utf8');
-  await writeFile(join(draft, makefile), text.replaceAll(' /usr/', ` ${home}/usr/`));
+  const makefile = join("usr/src", `linux-headers-${version}`, "Makefile");
+  const text = await readFile(join(draft, makefile), "utf8");
+  await writeFile(join(draft, makefile), text.replaceAll(" /usr/", ` ${home}/usr/`));
 }
 
 async function describe(root: string, series: string, version: string): Promise<GuestKernel> {
   const kernel: GuestKernel = {
     series,
     version,
-    vmlinuz: join(root, 'boot', `vmlinuz-${version}`),
-    modulesDirectory: join(root, 'lib/modules', version),
-    headersDirectory: join(root, 'usr/src', `linux-headers-${version}`),
+    vmlinuz: join(root, "boot", `vmlinuz-${version}`),
+    modulesDirectory: join(root, "lib/modules", version),
+    headersDirectory: join(root, "usr/src", `linux-headers-${version}`),
   };
-  for (const path of [kernel.vmlinuz, join(kernel.headersDirectory, 'Makefile')]) {
+  for (const path of [kernel.vmlinuz, join(kernel.headersDirectory, "Makefile")]) {
     if (!(await isReadable(path))) {
       throw missing(`${path} is missing from the kernel cache; remove ${root} and try again`);
     }
@@ -168,12 +168,12 @@ async function describe(root: string, series: string, version: string): Promise<
 }
 
 async function installedKernel(series: string): Promise<GuestKernel | undefined> {
-  const images = (await readdir('/boot').catch(() => []))
+  const images = (await readdir("/boot").catch(() => []))
     .filter((name) => name.startsWith(`vmlinuz-${series}.`))
     .sort(compareVersions)
     .reverse();
   for (const image of images) {
-    const version = image.slice('vmlinuz-'.length);
+    const version = image.slice("vmlinuz-".length);
     const modulesDirectory = `/lib/modules/${version}`;
     const headersDirectory = `${modulesDirectory}/build`;
     const vmlinuz = `/boot/${image}`;
@@ -193,9 +193,9 @@ async function apt(
   const options = { timeoutMs, hint: aptHint, ...(directory === undefined ? {} : { directory }) };
   const result = await runProgram(program, args, options);
   if (result.status === 0) return result;
-  throw missing(`${program} ${args[0] ?? ''} failed: ${result.output.trim().slice(-400)}`);
+  throw missing(`${program} ${args[0] ?? ""} failed: ${result.output.trim().slice(-400)}`);
 }
 
 function missing(message: string): UndercroftError {
-  return new UndercroftError('ERR_UC_KERNEL_MISSING', message);
+  return new UndercroftError("ERR_UC_KERNEL_MISSING", message);
 }

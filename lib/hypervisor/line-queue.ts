@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Keeps the lines of a guest's serial port until somebody reads them, so that none is lost between
 // the start of a guest and its first reader. Called by qemu.ts; one reader at a time.
-import { createInterface, type Interface } from 'node:readline';
-import type { Readable } from 'node:stream';
+import { createInterface, type Interface } from "node:readline";
+import type { Readable } from "node:stream";
 
 // A full queue stops reading the port, and so the guest's writes to it, rather than grow: the guest
 // decides how much it writes.
@@ -19,13 +19,13 @@ export class LineQueue implements AsyncIterable<string> {
     const source = createInterface({ input: port });
     this.#source = source;
     // A port that QEMU dropped when it was ended is an end like any other.
-    source.on('error', () => {});
-    source.on('line', (line) => {
+    source.on("error", () => {});
+    source.on("line", (line) => {
       this.#lines.push(line);
       if (this.#lines.length >= linesMax) source.pause();
       this.#wake?.();
     });
-    port.once('close', () => {
+    port.once("close", () => {
       this.#ended = true;
       this.#wake?.();
     });

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Speaks QEMU's monitor protocol (JSON lines) over an open socket. Called by qemu.ts only. It
 // keeps no state of the guest beyond the reason QEMU gave for shutting down.
-import type { Duplex } from 'node:stream';
-import { createInterface } from 'node:readline';
-import { UndercroftError } from '../errors/errors.ts';
+
+import { createInterface } from "node:readline";
+import type { Duplex } from "node:stream";
+import { UndercroftError } from "../errors/errors.ts";
 
 interface Reply {
   readonly id?: number;
@@ -30,11 +31,11 @@ export class Qmp {
   constructor(socket: Duplex) {
     this.#socket = socket;
     const lines = createInterface({ input: socket });
-    lines.on('line', (line) => this.#receive(line));
+    lines.on("line", (line) => this.#receive(line));
     // QEMU may be gone at any moment; every command learns that from the close below.
-    lines.on('error', () => {});
+    lines.on("error", () => {});
     this.closed = new Promise((resolve) => {
-      socket.once('close', () => {
+      socket.once("close", () => {
         this.#isOpen = false;
         for (const [, waiter] of this.#waiting) waiter.reject(gone());
         this.#waiting.clear();
@@ -64,16 +65,19 @@ export class Qmp {
 
   #receive(line: string): void {
     const reply = JSON.parse(line) as Reply;
-    if (reply.event === 'SHUTDOWN') this.#shutdownReason = reply.data?.reason;
+    if (reply.event === "SHUTDOWN") this.#shutdownReason = reply.data?.reason;
     if (reply.id === undefined) return;
     const waiter = this.#waiting.get(reply.id);
     this.#waiting.delete(reply.id);
-    if (reply.error === undefined) return waiter?.resolve(reply.return);
-    const message = `QEMU refused a monitor command: ${reply.error.desc}`;
-    waiter?.reject(new UndercroftError('ERR_UC_QEMU_FAILED', message));
+    if (reply.error === undefined) {
+      waiter?.resolve(reply.return);
+    } else {
+      const message = `QEMU refused a monitor command: ${reply.error.desc}`;
+      waiter?.reject(new UndercroftError("ERR_UC_QEMU_FAILED", message));
+    }
   }
 }
 
 function gone(): UndercroftError {
-  return new UndercroftError('ERR_UC_QEMU_FAILED', 'QEMU has ended; its monitor is closed');
+  return new UndercroftError("ERR_UC_QEMU_FAILED", "QEMU has ended; its monitor is closed");
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs one short program to its end and hands back what it said. Called by the parts of this room
 // that need apt, dpkg, make or gcc. It never uses a shell and never waits without a limit.
-import { spawn } from 'node:child_process';
-import { UndercroftError } from '../errors/errors.ts';
+import { spawn } from "node:child_process";
+import { UndercroftError } from "../errors/errors.ts";
 
 /** What a finished program left behind. */
 export interface ProgramResult {
@@ -32,24 +32,24 @@ export function runProgram(
     const child = spawn(program, args, {
       cwd: options.directory,
       detached: true,
-      env: { ...process.env, LC_ALL: 'C' },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, LC_ALL: "C" },
+      stdio: ["ignore", "pipe", "pipe"],
     });
     const chunks: Buffer[] = [];
-    child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
-    child.stderr.on('data', (chunk: Buffer) => chunks.push(chunk));
+    child.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
+    child.stderr.on("data", (chunk: Buffer) => chunks.push(chunk));
     const timer = setTimeout(() => {
       chunks.push(Buffer.from(`\n${program} was ended after ${options.timeoutMs} ms`));
-      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+      if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
     }, options.timeoutMs);
-    child.once('error', (cause) => {
+    child.once("error", (cause) => {
       clearTimeout(timer);
       const message = `cannot run ${program} (${cause.message}): ${options.hint}`;
-      reject(new UndercroftError('ERR_UC_TOOL_MISSING', message, { program }, { cause }));
+      reject(new UndercroftError("ERR_UC_TOOL_MISSING", message, { program }, { cause }));
     });
-    child.once('close', (status) => {
+    child.once("close", (status) => {
       clearTimeout(timer);
-      resolve({ status, output: Buffer.concat(chunks).toString('utf8') });
+      resolve({ status, output: Buffer.concat(chunks).toString("utf8") });
     });
   });
 }
