@@ -28,10 +28,9 @@ const trialTimeoutMs = 15_000;
 export async function chooseAccelerator(kernel: GuestKernel): Promise<AcceleratorChoice> {
   const boot = (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
   const path = join(cacheDirectory(), "accelerator.json");
-  const known = await readFile(path, "utf8").then(
-    (text) => JSON.parse(text) as AcceleratorChoice & { readonly boot: string },
-    () => undefined,
-  );
+  const known = await readFile(path, "utf8")
+    .then((text) => JSON.parse(text) as AcceleratorChoice & { readonly boot: string })
+    .catch(() => undefined);
   if (known?.boot === boot) return known;
   const choice = await tryKvm(kernel);
   await mkdir(cacheDirectory(), { recursive: true });

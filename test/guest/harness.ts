@@ -4,6 +4,7 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import {
   buildInitramfs,
   type Guest,
@@ -54,6 +55,7 @@ export interface GuestRun extends GuestVerdict {
 const here: string = import.meta.dirname;
 const guestTimeoutMs = 180_000;
 const caseLimitSeconds = 60;
+const duringGraceMs = 10_000;
 
 /** Runs the cases, in order, in one fresh guest. Resolves whatever the guest did. */
 export async function runGuestCases(options: GuestRunOptions): Promise<GuestRun> {
@@ -111,8 +113,13 @@ async function readTap(guest: Guest): Promise<string[]> {
 }
 
 async function runBeside(guest: Guest, options: GuestRunOptions): Promise<string | undefined> {
+  const overdue = guest.exited.then(async () => {
+    await setTimeout(duringGraceMs, undefined, { ref: false });
+    throw new Error(`it still ran ${duringGraceMs} ms after the guest's end`);
+  });
   try {
-    await options.during?.(guest);
+    await Promise.race([options.during?.(guest), overdue]);
+    overdue.catch(() => {});
     return undefined;
   } catch (cause) {
     await guest.stop();

@@ -51,6 +51,7 @@ describe.each(kernelSeries)("a guest with kernel %s", (series) => {
     expect(word).toBe(0x55430001);
     expect(run.kernel.startsWith(`${series}.`)).toBe(true);
     const cases = run.cases.map((result) => [result.name, result.status, result.points.length]);
+    expect(run.cases[1]?.comments).toEqual(["a comment"]);
     expect(cases).toEqual([
       ["boot", "ok", 0],
       ["passes", "ok", 5],
@@ -109,6 +110,12 @@ describe("canaries: the harness reports", () => {
     expect(run.failures).toContain(
       "the guest did not power off by itself: ended by force after 12000 ms",
     );
+  });
+
+  test("a hypervisor host's side that never ends", async () => {
+    const during = (): Promise<void> => new Promise(() => {});
+    const run = await runGuestCases({ kernel, cases: [selftest("passes")], during });
+    expect(run.failures).toEqual([expect.stringContaining("after the guest's end")]);
   });
 
   test("a hypervisor host's side that fails", async () => {

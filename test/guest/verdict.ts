@@ -19,6 +19,8 @@ export interface CaseResult {
   /** Why it failed, in words of the runner, or why it was skipped. */
   readonly reason: string;
   readonly points: readonly CasePoint[];
+  /** Comment lines, without the mark: what the case measured or wants a person to know. */
+  readonly comments: readonly string[];
 }
 
 /** What a guest left behind. `tapLines` are those of the verdict port. */
@@ -57,10 +59,16 @@ export function judgeGuest(evidence: GuestEvidence, expected: readonly string[])
   return { failures, cases };
 }
 
+/** What one subtest printed; it belongs to the top-level point that follows it. */
+interface Subtest {
+  readonly points: CasePoint[];
+  readonly comments: string[];
+}
+
 function parseTap(lines: readonly string[]): { cases: CaseResult[]; problems: string[] } {
   const cases: CaseResult[] = [];
   const problems: string[] = [];
-  let points: CasePoint[] = [];
+  let subtest: Subtest = { points: [], comments: [] };
   const parser = new Parser((results) => {
     // The parser invents a plan for silence, so the line itself must be there.
     if (!lines.some((line) => line.startsWith("1.."))) problems.push("the guest printed no plan");
@@ -70,27 +78,34 @@ function parseTap(lines: readonly string[]): { cases: CaseResult[]; problems: st
     if (results.bailout !== false) problems.push(`the guest bailed out: ${results.bailout}`);
   });
   parser.on("child", (child: Parser) => {
-    points = [];
+    const current: Subtest = { points: [], comments: [] };
+    subtest = current;
     child.on("assert", (point: Result) => {
-      points.push({ name: point.name, ok: point.ok, skipped: point.skip !== false });
+      const { name, ok } = point;
+      current.points.push({ name, ok, skipped: point.skip !== false });
+    });
+    child.on("comment", (line: string) => {
+      if (!line.startsWith("# Subtest: "))
+        current.comments.push(line.replace(/^# ?/, "").trimEnd());
     });
   });
   parser.on("assert", (result: Result) => {
-    cases.push(caseResult(result, points));
-    points = [];
+    cases.push(caseResult(result, subtest));
+    subtest = { points: [], comments: [] };
   });
   parser.end(`${lines.join("\n")}\n`);
   return { cases, problems };
 }
 
-function caseResult(result: Result, points: readonly CasePoint[]): CaseResult {
-  const { name } = result;
-  if (result.skip !== false) {
-    return { name, status: "skipped", reason: String(result.skip), points };
-  }
+function caseResult(result: Result, { points, comments }: Subtest): CaseResult {
+  const { name, skip } = result;
+  if (skip !== false) return { name, status: "skipped", reason: String(skip), points, comments };
   const broken = points.filter((point) => !point.ok).map((point) => `not ok: ${point.name}`);
-  if (result.ok && broken.length === 0) return { name, status: "ok", reason: "", points };
+  if (result.ok && broken.length === 0) {
+    return { name, status: "ok", reason: "", points, comments };
+  }
   const said: unknown = result.diag?.problems;
   const reasons = [...broken, ...(typeof said === "string" ? [said.trim()] : [])];
-  return { name, status: "failed", reason: reasons.join("; ") || "no reason given", points };
+  const reason = reasons.join("; ") || "no reason given";
+  return { name, status: "failed", reason, points, comments };
 }
