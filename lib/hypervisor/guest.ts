@@ -62,8 +62,7 @@ export interface Guest {
   stop(): Promise<GuestExit>;
 }
 
-/** The program that runs guests. */
-export const qemuProgram = "qemu-system-x86_64";
+const qemuProgram = "qemu-system-x86_64";
 
 // An empty port that asks for more prefetchable space than lies below 4 GiB: SeaBIOS then places
 // every 64-bit BAR above, where the guest's memory type registers allow write-back.
@@ -195,10 +194,11 @@ function acceleratorArgument(accelerator: Accelerator, icount: boolean): string 
 
 function regionArguments(region: GuestRegion): string[] {
   const { path, bytes, placement } = region;
-  const backend = `memory-backend-file,id=region,share=on,mem-path=${commaEscaped(path)},size=${bytes}`;
+  const file = `mem-path=${commaEscaped(path)},size=${bytes}`;
   return [
     ...(placement === "low" ? [] : highPlacement),
-    ...["-object", backend, "-device", "ivshmem-plain,memdev=region"],
+    ...["-object", `memory-backend-file,id=region,share=on,${file}`],
+    ...["-device", "ivshmem-plain,memdev=region"],
   ];
 }
 

@@ -16,13 +16,15 @@ export {
 } from "./initramfs.ts";
 export { type GuestKernel, type KernelRequest, kernelSeries, obtainKernel } from "./kernels.ts";
 export { createRegionFile, type RegionFile } from "./region-file.ts";
-export { type ProgramOptions, type ProgramResult, runProgram } from "./subprocess.ts";
+export { runProgram } from "./subprocess.ts";
 
 /**
  * Starts a guest on the accelerator that works here; returns once QEMU answers.
  * @throws UndercroftError ERR_UC_QEMU_MISSING, ERR_UC_QEMU_FAILED, ERR_UC_TOOL_MISSING
  */
 export async function startGuest(options: GuestOptions): Promise<Guest> {
+  // Only the translator can count instructions.
+  if (options.icount === true) return launchGuest(options, "tcg");
   const { accelerator } = await chooseAccelerator(options.kernel);
   return launchGuest(options, accelerator);
 }

@@ -11,8 +11,8 @@ const here: string = import.meta.dirname;
 const kernel = "6.1";
 const regionBytes = 32 << 20;
 
-function selftest(name: string, limitSeconds = 30): GuestCase {
-  return { name, file: join(here, "selftest", `${name}.sh`), limitSeconds };
+function selftest(name: string, limitSeconds = 30, args: string[] = []): GuestCase {
+  return { name, file: join(here, "selftest", `${name}.sh`), limitSeconds, args };
 }
 
 /** Plays the hypervisor host in the region case: reads the guest's word, then writes its own. */
@@ -34,14 +34,21 @@ async function answerRegion(guest: Guest, path: string): Promise<number> {
 }
 
 describe.each(kernelSeries)("a guest with kernel %s", (series) => {
-  test("runs cases, shares its region and powers off", async () => {
+  const placement = series === kernel ? "high" : "low";
+
+  test(`runs cases, shares its region (placed ${placement}) and powers off`, async () => {
     const region = await createRegionFile(regionBytes);
     let word = 0;
     const run = await runGuestCases({
       kernel: series,
-      cases: ["passes", "region", "storm", "skips"].map((name) => selftest(name)),
+      cases: [
+        selftest("passes"),
+        selftest("region", 30, [placement]),
+        selftest("storm"),
+        selftest("skips"),
+      ],
       programs: [join(here, "programs", "storm.c")],
-      region,
+      region: { path: region.path, bytes: region.bytes, placement },
       cpus: 2,
       during: async (guest) => {
         word = await answerRegion(guest, region.path);
