@@ -3,7 +3,7 @@
 // Files named *.slow.test.ts join their tier only when UC_SLOW is set (npm run test:all).
 import { defineConfig } from "vitest/config";
 
-const slow = process.env["UC_SLOW"] === "1";
+const slow = process.env.UC_SLOW === "1";
 const minutes = 60_000;
 
 const quickFolders = "{unit,property,exhaustive,conformance,wire,repo,core,sim,addon}";
