@@ -3,7 +3,7 @@
 // an openable /dev/kvm proves nothing. Called before any guest starts; the answer is kept until the
 // machine boots again.
 import { constants } from "node:fs";
-import { access, mkdir, readFile, writeFile } from "node:fs/promises";
+import { access, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isUndercroftError } from "../errors/errors.ts";
@@ -56,5 +56,7 @@ async function tryKvm(kernel: GuestKernel): Promise<AcceleratorChoice> {
   } catch (cause) {
     if (!isUndercroftError(cause) || cause.code !== "ERR_UC_QEMU_FAILED") throw cause;
     return tcg("/dev/kvm opens, but QEMU cannot start a guest on it");
+  } finally {
+    await rm(console, { force: true });
   }
 }
