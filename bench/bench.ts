@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// `npm run bench -- NAME [--json] [--record]`: figures beside their peers, taken in one run.
+// Benchmarks judge nothing; SPECIFICATION.md says what we promise.
+import { appendFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { type BenchRow, commitName, machineName } from "./row.ts";
+
+const ROOT = fileURLToPath(new URL("../", import.meta.url));
+
+type Bench = { readonly about: string; readonly load: () => Promise<AsyncIterable<BenchRow>> };
+
+const BENCHES: Readonly<Record<string, Bench>> = {
+  ring: {
+    about: "T1-T4: ring, drain and decode beside Boost, DPDK, ringbuf.js, sockets, pipe, memcpy",
+    load: async () => (await import("./ring.ts")).ringBench(),
+  },
+  "founding-load": {
+    about: "T7, T8: 100 guest processes at 1 MB/min and at 100 MB/min",
+    load: async () => (await import("./founding-load.ts")).foundingLoadBench(),
+  },
+  "guest-cost": {
+    about: "G1, G2: instructions in a real guest, beside auditd",
+    load: async () => (await import("./guest-cost.ts")).guestCostBench(),
+  },
+};
+
+const HELP = `npm run bench -- NAME [--json] [--record]
+
+  --json     one JSON object a line
+  --record   append the lines to bench/history.jsonl
+
+Names:
+${Object.entries(BENCHES)
+  .map(([name, bench]) => `  ${name.padEnd(15)}${bench.about}`)
+  .join("\n")}
+`;
+
+function line(row: BenchRow): string {
+  const number = (value: number): string =>
+    Math.abs(value) >= 1000 ? value.toLocaleString("en-US", { maximumFractionDigits: 0 }) : value.toPrecision(4);
+  const peer =
+    row.peer_value === null ? "" : `   ${row.peer} ${number(row.peer_value)}   x${row.ratio?.toFixed(2)}`;
+  return `${row.goal}  ${row.metric}: ${number(row.value)} ${row.unit}${peer}   (n=${row.n})`;
+}
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      json: { type: "boolean" },
+      record: { type: "boolean" },
+      help: { type: "boolean", short: "h" },
+    },
+  });
+  const bench = BENCHES[positionals[0] ?? ""];
+  if (values.help || bench === undefined || positionals.length !== 1) {
+    (values.help ? process.stdout : process.stderr).write(HELP);
+    return values.help ? 0 : 2;
+  }
+  const machine = machineName();
+  const commit = commitName(ROOT);
+  for await (const row of await bench.load()) {
+    const json = JSON.stringify({ ...row, machine, commit, time: new Date().toISOString() });
+    process.stdout.write(`${values.json ? json : line(row)}\n`);
+    if (values.record) appendFileSync(new URL("history.jsonl", import.meta.url), `${json}\n`);
+  }
+  return 0;
+}
+
+process.exitCode = await main();

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// Builds the C and C++ programs of the benchmarks, and says what to install when that fails.
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { UndercroftError } from "../lib/errors/errors.ts";
+
+export const ROOT: string = fileURLToPath(new URL("../", import.meta.url));
+
+/** Runs a program and returns what it printed. */
+export function output(program: string, args: readonly string[]): string {
+  return execFileSync(program, args, { cwd: ROOT, encoding: "utf8", maxBuffer: 64 << 20 });
+}
+
+const OPTIMISED = ["-O3", "-march=native", "-fno-strict-aliasing"];
+const INCLUDES = ["-Iguest-drivers/core", "-Iguest-drivers/core/port-user", "-Iguest-drivers/wire"];
+
+/**
+ * Compiles C sources with gcc and C++ ones with g++ into build/bench/NAME.
+ * @throws {UndercroftError} ERR_UC_TOOL_MISSING when a compiler or a peer's header is missing.
+ */
+export function buildProgram(
+  name: string,
+  sources: readonly string[],
+  flags: readonly string[] = [],
+  libraries: readonly string[] = [],
+): string {
+  const folder = join(ROOT, "build/bench");
+  mkdirSync(folder, { recursive: true });
+  const objects = sources.map((source) => {
+    const object = join(folder, `${name}-${source.replaceAll("/", "-")}.o`);
+    const cxx = source.endsWith(".cc");
+    compile(cxx ? "g++" : "gcc", [
+      cxx ? "-std=c++17" : "-std=c11",
+      ...OPTIMISED,
+      ...INCLUDES,
+      ...flags,
+      "-c",
+      source,
+      "-o",
+      object,
+    ]);
+    return object;
+  });
+  const program = join(folder, name);
+  compile("g++", [...objects, "-o", program, ...libraries, "-lpthread"]);
+  return program;
+}
+
+function compile(tool: string, args: readonly string[]): void {
+  const run = spawnSync(tool, args, { cwd: ROOT, encoding: "utf8" });
+  if (run.status === 0) return;
+  throw new UndercroftError(
+    "ERR_UC_TOOL_MISSING",
+    `${tool} failed; the benchmarks need: apt-get install g++ libboost-dev dpdk-dev pkg-config\n` +
+      (run.stderr ?? String(run.error)),
+  );
+}
+
+/** True when the path exists. */
+export function present(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined;
+}
