@@ -48,7 +48,8 @@ struct uc_command_reader {
 	uint64_t commands_replayed;
 	uint64_t commands_missing;
 
-	/* Results by command id, oldest overwritten; survives sessions of one attach. */
+	/* Results by command id, oldest overwritten; kept while the server's epoch stays. */
+	uint64_t window_epoch;
 	uint32_t window_next;
 	struct uc_command_result window[UC_COMMAND_WINDOW];
 };
@@ -71,8 +72,19 @@ struct uc_command_item {
 void uc_command_init(struct uc_command_reader *reader, void *region,
 		     const struct uc_ring_place *place, void *buffer);
 
-/* Begins a session at position 0 and stores the head. */
-void uc_command_start(struct uc_command_reader *reader, uint32_t session_id, uint64_t features);
+/*
+ * Moves the reader to the place a new superblock gives it; false when a payload there could be
+ * longer than the buffer that uc_command_init() was given.
+ */
+bool uc_command_place(struct uc_command_reader *reader, void *region,
+		      const struct uc_ring_place *place);
+
+/*
+ * Begins a session at position 0 and stores the head. A new server_epoch forgets the window: a
+ * server counts its command ids from its own start.
+ */
+void uc_command_start(struct uc_command_reader *reader, uint32_t session_id, uint64_t features,
+		      uint64_t server_epoch);
 
 /*
  * 1 with an item, 0 when there is none, or -UC_E_* when the server broke the ring's rules.

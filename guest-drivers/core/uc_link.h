@@ -38,6 +38,8 @@ extern "C" {
 #define UC_LINK_HELLO_GAP_NS 1000000000ull
 #define UC_LINK_HELLO_WINDOW_NS 3600000000000ull
 #define UC_LINK_HELLOS_MAX 20u
+/* A quarantined guest waits twice as long each time, up to one hello in so many ns. */
+#define UC_LINK_QUARANTINE_NS_MAX 180000000000ull
 /* How long the machine waits before it looks at an unusable superblock again. */
 #define UC_LINK_RETRY_NS 250000000ull
 
@@ -76,6 +78,7 @@ struct uc_link {
 	struct uc_region_map map;
 
 	uint64_t retry_ns;
+	uint64_t quarantine_ns;
 	uint32_t hello_count;
 	uint64_t hello_times_ns[UC_LINK_HELLOS_MAX];
 	uint64_t sessions;

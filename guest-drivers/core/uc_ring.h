@@ -87,6 +87,7 @@ struct uc_ring {
 	/* The open reservation; reserved_type 0 when none. */
 	uint64_t reserved_at;
 	uint64_t reserved_sequence;
+	uint32_t reserved_frame_sequence;
 	uint32_t reserved_bytes;
 	uint16_t reserved_type;
 
