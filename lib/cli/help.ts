@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// The texts that --help prints. docs/cli.md repeats each one word for word and a test keeps the
+// two equal. Text only: what the options do is in the file of each command.
+
+/** Help of each command by its words; the empty name is the program itself. */
+export const HELP = {
+  "": `Usage: undercroft COMMAND [OPTION]...
+
+Agentless endpoint detection and response for KVM guests through shared memory.
+
+Commands:
+  start             boot a demo guest, protect it and show what happens
+  serve             protect running guests through their region files
+  region dump       print a region in readable form
+  indicators check  check an indicator file
+
+Options:
+  --help            print this, or the help of a command
+  --version         print the version
+
+Exit status: 0 done, 1 failed, 2 wrong usage.
+`,
+  start: `Usage: undercroft start [OPTION]...
+
+Boots a Debian-kernel guest in QEMU, loads the guest driver, runs a harmless scripted
+intrusion in the guest and answers it. Runs until Ctrl-C, then unloads the driver, stops
+the guest and removes its region.
+
+Options:
+  --once             end after the intrusion; exit 0 only if all that must happen did
+  --json             print the result as one JSON object, last on standard output
+  --guest KIND       qemu (default), or simulated: a process in place of a machine
+  --kernel SERIES    6.1 (default) or 6.12
+  --indicators FILE  what is known to be bad, in place of the demo's own list
+  --policy FILE      what to do about it, in place of the default
+  --region-size MIB  size of the guest's region in MiB, a power of two, default 32
+`,
+  serve: `Usage: undercroft serve --region NAME=PATH [--region NAME=PATH]... [OPTION]...
+
+Protects running guests through their region files until Ctrl-C: registers each guest when
+its driver asks, has it monitored, detects and responds. A guest whose region is not usable
+is reported; the others are served.
+
+Options:
+  --region NAME=PATH  a guest's name and its region file; once for each guest
+  --indicators FILE   what is known to be bad
+  --policy FILE       what to do about it, in place of the default
+  --json              print every state change, finding and command as a line of JSON
+`,
+  "region dump": `Usage: undercroft region dump PATH [OPTION]...
+
+Prints a region in readable form: superblock, hello, session, status and rings. Reads only;
+a guest and a server may be using it meanwhile.
+
+Options:
+  --json             print one JSON object
+`,
+  "indicators check": `Usage: undercroft indicators check FILE
+
+Reads an indicator file and says how many indicators of each kind it holds, or which line is
+wrong.
+`,
+} as const;
+
+/** A command's words, such as "region dump". */
+export type CommandName = Exclude<keyof typeof HELP, "">;

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the start command needs of its guest, whether QEMU or a process runs it, and the reading of
+// the guest's own word. Called by start.ts; the two kinds are qemu-guest.ts, simulated-guest.ts.
+import type { RegionFile } from "../hypervisor/hypervisor.ts";
+
+/** How a guest is asked for. */
+export interface GuestRequest {
+  readonly name: string;
+  readonly region: RegionFile;
+  readonly kernelSeries: string;
+  /** Tells about a step of the preparation. */
+  readonly report: (line: string) => void;
+}
+
+/** A guest that runs the demo. */
+export interface ProtectedGuest {
+  /** Kernel version, or what stands for it. */
+  readonly kernel: string;
+  readonly accelerator: string;
+  /** Where to read more when something failed. */
+  readonly logPath: string;
+  /** Why the guest ended. */
+  readonly exited: Promise<string>;
+  readonly report: GuestReport;
+  /** Lets the intrusion begin. */
+  begin(): void;
+  /** Asks for the driver's unloading and the guest's own end. */
+  unload(): void;
+  /** Ends the guest by force where it still runs, and removes its log unless that is to stay. */
+  stop(keepLog: boolean): Promise<void>;
+}
+
+/** What a guest said it saw. TRUST: a claim, shown as such and only compared. */
+export class GuestReport {
+  /** Points by name, in the order they came. */
+  readonly points: Map<string, boolean> = new Map();
+  /** Why the guest gave up, in its own words. */
+  bailOut: string | undefined;
+  /** Called when a point came. */
+  onPoint: (name: string, ok: boolean) => void = () => {};
+
+  /** Takes one line of TAP; other lines are comments for people. */
+  takeLine(line: string): void {
+    const point = /^(not )?ok \d+ - (.{1,200})$/.exec(line);
+    if (point !== null) {
+      const [, not, name = ""] = point;
+      this.points.set(name, not === undefined);
+      this.onPoint(name, not === undefined);
+    }
+    if (line.startsWith("Bail out!")) this.bailOut = line.slice("Bail out!".length).trim();
+  }
+}
