@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// The words this project does not use, each with the word it uses instead, and the places where
+// an outside name leaves no choice. Read by tidy.ts; CONTRIBUTING.md shows the glossary.
+
+/** One refused word: found in prose and as a part of an identifier. */
+export type RefusedWord = {
+  readonly word: string;
+  readonly use: string;
+  /** Text that may hold the word: names that others gave. */
+  readonly allowed?: RegExp;
+};
+
+/** Lower case; a plural is found too. */
+export const refusedWords: readonly RefusedWord[] = [
+  {
+    word: "agent",
+    use: "guest driver",
+    allowed: /user-space agents?|in-guest agents?|agent in the guest|agent-based|user agent/gi,
+  },
+  { word: "endpoint", use: "guest", allowed: /endpoint detection and response/gi },
+  { word: "appliance", use: "server" },
+  { word: "svm", use: "server VM" },
+  { word: "master", use: "server or manager" },
+  { word: "slave", use: "guest or server" },
+  { word: "backend", use: "manager", allowed: /memory-backend-\w+|fsnotify_backend/gi },
+  { word: "controller", use: "manager", allowed: /AbortController|abort ?controller/gi },
+  { word: "onboarding", use: "enrolment or registration" },
+  { word: "collector", use: "sensor" },
+  { word: "shm", use: "region", allowed: /\/dev\/shm|shm_(open|unlink)|dev_shm/gi },
+  { word: "ioc", use: "indicator" },
+  { word: "rpc", use: "command", allowed: /rpc_pipefs/g },
+  { word: "whitelist", use: "allow list" },
+  { word: "blacklist", use: "block list or indicators" },
+  {
+    word: "host",
+    use: "hypervisor host",
+    allowed:
+      /hypervisor[ -]hosts?|["'`]host["'`]|localhost|host(name)?s?(?= file)|host-passthrough/gi,
+  },
+];
+
+/** Phrases of the founding document and of others for things that have a name here. */
+export const refusedPhrases: readonly { readonly phrase: RegExp; readonly use: string }[] = [
+  { phrase: /\bterminal VMs?\b/i, use: "guest" },
+  { phrase: /\bmiddle layer\b/i, use: "hypervisor host" },
+  { phrase: /\bevent bus\b/i, use: "data channel" },
+  { phrase: /\bC2\b/, use: "manager" },
+];
+
+/** Splits identifiers into their words: `regionHost` and `region_host` hold `host`. */
+export function wordsOf(text: string): string[] {
+  return text
+    .replaceAll(/([a-z0-9])([A-Z])/g, "$1 $2")
+    .replaceAll(/([A-Z])([A-Z][a-z])/g, "$1 $2")
+    .toLowerCase()
+    .split(/[^a-z0-9]+/)
+    .filter((word) => word !== "");
+}
