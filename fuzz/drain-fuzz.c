@@ -5,20 +5,9 @@
  * UC_FUZZ_RACE (a second thread rewrites the ring meanwhile) and with UC_FUZZ_CANARY.
  */
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #include "../addon/drain.h"
 #include "ring-program.h"
-
-#define must(condition)                                                                     \
-	do {                                                                                \
-		if (!(condition)) {                                                         \
-			fprintf(stderr, "%s:%d: must hold: %s\n", __FILE__, __LINE__,       \
-				#condition);                                                \
-			abort();                                                            \
-		}                                                                           \
-	} while (0)
 
 #define RECORDS_MAX 64u
 

@@ -8,9 +8,21 @@
 #define UC_FUZZ_RING_PROGRAM_H
 
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "../guest-drivers/wire/uc_wire.h"
+
+/* What must never be false, whatever the guest does; fuzz.ts looks for these words. */
+#define must(condition)                                                                     \
+	do {                                                                                \
+		if (!(condition)) {                                                         \
+			fprintf(stderr, "%s:%d: must hold: %s\n", __FILE__, __LINE__,       \
+				#condition);                                                \
+			abort();                                                            \
+		}                                                                           \
+	} while (0)
 
 #define RING_CAPACITY_LOG2 12u
 #define RING_CAPACITY (1u << RING_CAPACITY_LOG2)
