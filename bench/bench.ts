@@ -38,9 +38,13 @@ ${Object.entries(BENCHES)
 
 function line(row: BenchRow): string {
   const number = (value: number): string =>
-    Math.abs(value) >= 1000 ? value.toLocaleString("en-US", { maximumFractionDigits: 0 }) : value.toPrecision(4);
+    Math.abs(value) >= 1000
+      ? value.toLocaleString("en-US", { maximumFractionDigits: 0 })
+      : value.toPrecision(4);
   const peer =
-    row.peer_value === null ? "" : `   ${row.peer} ${number(row.peer_value)}   x${row.ratio?.toFixed(2)}`;
+    row.peer_value === null
+      ? ""
+      : `   ${row.peer} ${number(row.peer_value)}   x${row.ratio?.toFixed(2)}`;
   return `${row.goal}  ${row.metric}: ${number(row.value)} ${row.unit}${peer}   (n=${row.n})`;
 }
 

@@ -202,5 +202,12 @@ export async function* ringBench(): AsyncGenerator<BenchRow> {
   }
   decodeRate();
   const decoded = Array.from({ length: ROUNDS }, decodeRate);
-  yield rateRow("T4", "typed file events decoded", "events/s", spreadOf(decoded), "none", undefined);
+  yield rateRow(
+    "T4",
+    "typed file events decoded",
+    "events/s",
+    spreadOf(decoded),
+    "none",
+    undefined,
+  );
 }

@@ -15,7 +15,12 @@ const TABLE: Uint32Array = (() => {
 })();
 
 /** CRC-32C of `length` bytes at `offset`; `seed` continues an earlier result. */
-export function crc32c(bytes: Uint8Array, offset = 0, length = bytes.length, seed = 0): number {
+export function crc32c(
+  bytes: Uint8Array,
+  offset: number = 0,
+  length: number = bytes.length,
+  seed: number = 0,
+): number {
   let crc = ~seed;
   for (let at = offset; at < offset + length; at++) {
     crc = (TABLE[(crc ^ (bytes[at] ?? 0)) & 0xff] ?? 0) ^ (crc >>> 8);

@@ -24,7 +24,11 @@ export function encodeText(text: string): Uint8Array {
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
 /** Lower-case hex of `length` bytes at `offset`. */
-export function toHex(bytes: Uint8Array, offset = 0, length = bytes.length): string {
+export function toHex(
+  bytes: Uint8Array,
+  offset: number = 0,
+  length: number = bytes.length,
+): string {
   let text = "";
   for (let at = offset; at < offset + length; at++) text += HEX[bytes[at] ?? 0] ?? "";
   return text;
