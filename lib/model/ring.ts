@@ -47,6 +47,8 @@ export interface RingConsumer {
   startSession(sessionId: number, previousSessionId: number, features: bigint, head?: bigint): void;
   /** Copies and checks the next span: record count, 0 when empty, or a negative fault number. */
   drain(): number;
+  /** First bytes of the frame that broke a rule, at most 256; empty while there is no fault. */
+  evidence(): Uint8Array;
   close(): void;
 }
 
