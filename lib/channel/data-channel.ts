@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads all guests of a server in fair turns: deficit round robin over the bytes and records that
+// each turn costs, so that a guest that floods its rings delays the others by one turn at most.
+import type { GuestStream } from "./guest-stream.ts";
+
+/** Credit that a guest gets each round; a turn may overdraw it and is paid back in later rounds. */
+const QUANTUM_BYTES = 256 * 1024;
+
+interface Account {
+  readonly stream: GuestStream;
+  credit: number;
+}
+
+/** The data channels of one server. */
+export class DataChannel {
+  #accounts: Account[] = [];
+  #first = 0;
+
+  add(stream: GuestStream): void {
+    this.#accounts = [...this.#accounts, { stream, credit: 0 }];
+  }
+
+  remove(stream: GuestStream): void {
+    this.#accounts = this.#accounts.filter((account) => account.stream !== stream);
+  }
+
+  /** Gives each guest at most one turn. Returns the cost of all of them; 0: everything was empty. */
+  round(): number {
+    const accounts = this.#accounts;
+    let cost = 0;
+    this.#first = accounts.length === 0 ? 0 : (this.#first + 1) % accounts.length;
+    for (let index = 0; index < accounts.length; index++) {
+      const account = accounts[(this.#first + index) % accounts.length];
+      if (account === undefined) continue;
+      account.credit = Math.min(account.credit + QUANTUM_BYTES, QUANTUM_BYTES);
+      if (account.credit <= 0) {
+        cost += 1;
+        continue;
+      }
+      const spent = account.stream.turn();
+      account.credit = spent === 0 ? 0 : account.credit - spent;
+      cost += spent;
+    }
+    return cost;
+  }
+}
