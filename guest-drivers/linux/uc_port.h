@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * What the portable core needs from its surroundings, for the Linux kernel. Found through the
+ * include path in place of core/port-user. No file of the core includes anything else.
+ */
+#ifndef UC_PORT_H
+#define UC_PORT_H
+
+#include <linux/atomic.h>
+#include <linux/stddef.h>
+#include <linux/string.h>
+#include <linux/types.h>
+#include <asm/barrier.h>
+
+/* Up to here a plain loop beats the set-up of a string instruction. */
+#define UC_COPY_LOOP_BYTES 512
+
+/* ORDER: acquire; pairs with the release store by which the server published the word. */
+static inline u64 uc_load_u64(const volatile void *word)
+{
+	return smp_load_acquire((const volatile u64 *)word);
+}
+
+/* ORDER: release on write-back memory. Other mappings need uc_store_fence() in front of it. */
+static inline void uc_store_u64(volatile void *word, u64 value)
+{
+	smp_store_release((volatile u64 *)word, value);
+}
+
+/* ORDER: wmb(), not smp_wmb(): on x86 only the former orders write-combining stores. */
+static inline void uc_store_fence(void)
+{
+	wmb();
+}
+
+/* ORDER: loads and stores before it take effect before any load or store after it. */
+static inline void uc_full_fence(void)
+{
+	mb();
+}
+
+/* Copies once into the region or out of it; the compiler may not read the source again later. */
+static inline void uc_region_copy(void *target, const void *source, size_t bytes)
+{
+	if (bytes <= UC_COPY_LOOP_BYTES) {
+		u8 *to = target;
+		const u8 *from = source;
+
+		for (; bytes >= sizeof(u64); bytes -= sizeof(u64)) {
+			u64 word;
+
+			__builtin_memcpy(&word, from, sizeof(word));
+			barrier_data(from);
+			__builtin_memcpy(to, &word, sizeof(word));
+			to += sizeof(u64);
+			from += sizeof(u64);
+		}
+		while (bytes--)
+			*to++ = *from++;
+	} else {
+		memcpy(target, source, bytes);
+	}
+	barrier();
+}
+
+/* Guest-private memory only: a locked operation on a device mapping is a bus lock. */
+static inline u64 uc_atomic_fetch_add_u64(u64 *word, u64 amount)
+{
+	return atomic64_fetch_add_relaxed(amount, (atomic64_t *)word);
+}
+
+/* Guest-private memory only. On failure *expected holds what was found. */
+static inline bool uc_atomic_compare_exchange_u64(u64 *word, u64 *expected, u64 desired)
+{
+	return atomic64_try_cmpxchg_relaxed((atomic64_t *)word, (s64 *)expected, desired);
+}
+
+/* Private counters that one thread writes and others may read: no tearing, no order. */
+static inline u64 uc_counter_load(const u64 *counter)
+{
+	return READ_ONCE(*counter);
+}
+
+static inline void uc_counter_store(u64 *counter, u64 value)
+{
+	WRITE_ONCE(*counter, value);
+}
+
+#endif /* UC_PORT_H */
