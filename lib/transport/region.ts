@@ -21,7 +21,11 @@ export interface Region {
   /** Aligned 64-bit store, after everything written before it. */
   storeU64(offset: number, value: bigint): boolean;
   zero(offset: number, length: number): boolean;
-  openConsumer(placement: RingPlacement, recordBytesMax: number, limits?: DrainLimits): RingConsumer;
+  openConsumer(
+    placement: RingPlacement,
+    recordBytesMax: number,
+    limits?: DrainLimits,
+  ): RingConsumer;
   openProducer(placement: RingPlacement, recordBytesMax: number): RingProducer;
   close(): void;
 }

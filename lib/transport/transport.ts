@@ -1,3 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Face of the transport room: one interface over every way to reach a region.
+export {
+  type IvshmemRegion,
+  type IvshmemSource,
+  openIvshmemRegion,
+  type RegionFileSource,
+} from "./ivshmem-region.ts";
+export { type MemoryRegion, openMemoryRegion } from "./memory-region.ts";
 export type * from "./region.ts";
+export { createRegionFile, type RegionFileOptions } from "./region-file.ts";
