@@ -176,7 +176,7 @@ static void on_file_use(const struct occurrence *what)
 		on_open_file(UC_RECORD_FILE_CLOSE, what->path, UC_FILE_WRITTEN, what->mark);
 	}
 	if (what->mask & FS_MODIFY && write_is_news(what->inode))
-		on_open_file(UC_RECORD_FILE_WRITE, what->path, UC_FILE_WRITTEN, what->mark);
+		on_open_file(UC_RECORD_FILE_WRITE, what->path, 0, what->mark);
 }
 
 static int on_event(struct fsnotify_group *group, u32 mask, const void *data, int data_type,

@@ -3,6 +3,8 @@
  * Load and unload, and the PCI device behind the region. What is set up in order is taken down in
  * mirrored order; nothing here knows what a record looks like.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/io.h>
 #include <linux/module.h>
 #include <linux/mutex.h>

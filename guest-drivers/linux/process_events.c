@@ -3,6 +3,8 @@
  * Fork, exec and exit, from the scheduler's tracepoints. The handlers run in the acting process
  * with preemption off or on, depending on the kernel; they neither sleep nor allocate.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/binfmts.h>
 #include <linux/cred.h>
 #include <linux/file.h>
