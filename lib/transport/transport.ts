@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Face of the transport room: one interface over every way to reach a region.
 export {
+  describeRegion,
+  type RecordDescription,
+  type RegionDescription,
+  type RingDescription,
+} from "./describe-region.ts";
+export {
   type IvshmemRegion,
   type IvshmemSource,
   openIvshmemRegion,
