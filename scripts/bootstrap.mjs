@@ -161,11 +161,29 @@ function installModules() {
   if (!onPath("npm")) fail("npm is missing: install Node.js with npm (24 is best, 18 will do)");
   // npm ci empties node_modules, so it must not itself run on the Node.js inside it.
   const folders = (process.env.PATH ?? "").split(path.delimiter);
-  const env = {
-    ...process.env,
-    PATH: folders.filter((f) => !f.includes("node_modules")).join(":"),
-  };
-  step("npm ci", "npm", ["ci", "--no-audit", "--no-fund", "--engine-strict=false"], env);
+  const outside = folders.filter((folder) => !folder.includes("node_modules"));
+  const own = Number(process.versions.node.split(".")[0]) < 24 ? [installNode(outside)] : [];
+  const env = { ...process.env, PATH: [...own, ...outside].join(path.delimiter) };
+  step("npm ci", "npm", ["ci", "--no-audit", "--no-fund"], env);
+  fs.rmSync(path.join(root, "build/node"), { recursive: true, force: true });
+}
+
+/**
+ * Fetches the locked Node.js alone, and returns its folder. On an older one npm would silently
+ * leave out optional packages whose engines it does not meet, and those hold our tools' binaries.
+ */
+function installNode(folders) {
+  const home = path.join(root, "build/node");
+  const name = "node_modules/node";
+  const dependencies = { node: readJson("package.json").devDependencies.node };
+  const { dev: _dev, ...node } = readJson("package-lock.json").packages[name];
+  const lock = { lockfileVersion: 3, packages: { "": { dependencies }, [name]: node } };
+  fs.mkdirSync(home, { recursive: true });
+  fs.writeFileSync(path.join(home, "package.json"), JSON.stringify({ dependencies }));
+  fs.writeFileSync(path.join(home, "package-lock.json"), JSON.stringify(lock));
+  const env = { ...process.env, PATH: folders.join(path.delimiter) };
+  step(`npm ci of Node.js ${node.version}`, "npm", ["ci", "--no-audit", "--no-fund"], env, home);
+  return path.join(home, name, "bin");
 }
 
 function installPackages({ packages }) {
@@ -184,12 +202,12 @@ function buildAddon() {
 }
 
 /** Runs one quiet tool; its output goes to a log that is shown when it fails. */
-function step(title, command, args, env = process.env) {
+function step(title, command, args, env = process.env, cwd = root) {
   fs.mkdirSync(logDirectory, { recursive: true });
   const log = path.join(logDirectory, `${title.replaceAll(/[^a-z]+/gi, "-").slice(0, 40)}.log`);
   say(`${title} ...`);
   const output = fs.openSync(log, "w");
-  const result = spawnSync(command, args, { cwd: root, env, stdio: ["ignore", output, output] });
+  const result = spawnSync(command, args, { cwd, env, stdio: ["ignore", output, output] });
   fs.closeSync(output);
   if (result.status === 0) {
     say(`${title}: done`);
