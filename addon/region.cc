@@ -166,6 +166,9 @@ napi_value StoreU64(napi_env env, napi_callback_info info) {
   uint64_t* word = Word(env, mapping, offset);
   if (word == nullptr) return nullptr;
   uc_shared_store(word, value);
+  // ORDER: full fence; a consumer stores wake_at and must then look at the tail once more. Pairs
+  // with the fence between tail and wake_at in guest-drivers/core/uc_ring.c uc_ring_publish().
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);
   return Whole(env, mapping);
 }
 

@@ -149,7 +149,10 @@ export class Mapping {
     return native.loadU64(handle, offset);
   }
 
-  /** Stores an aligned word after everything written before it; false when the mapping failed. */
+  /**
+   * Stores an aligned word, after everything written before it and ahead of every later load, so
+   * that it can arm a doorbell; false when the mapping failed.
+   */
   storeU64(offset: number, value: bigint): boolean {
     const { native, handle } = mappedRegion(this);
     this.#checkWord(offset);
