@@ -35,6 +35,11 @@ const needs = {
     ],
     aptLists: true,
   },
+  bench: {
+    commands: ["g++", "pkg-config"],
+    files: ["/usr/include/boost/lockfree/spsc_queue.hpp", "/usr/include/dpdk/rte_ring.h"],
+    packages: ["g++", "pkg-config", "libboost-dev", "libdpdk-dev"],
+  },
   fuzz: {
     commands: ["clang"],
     files: ["/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-x86_64.a"],

@@ -15,7 +15,8 @@ const version = (JSON.parse(readRepoFile("package.json")) as { version: string }
 function brokenLinks({ path, text }: RepoFile): string[] {
   return linksOf(text).flatMap((link) => {
     const target = link.path === "" ? path : normalize(join(dirname(path), link.path));
-    if (target !== path && !existsSync(join(root, target))) return [`${path}: ${link.path} does not exist`];
+    if (target !== path && !existsSync(join(root, target)))
+      return [`${path}: ${link.path} does not exist`];
     if (link.anchor === "" || !target.endsWith(".md")) return [];
     const place = target === path ? text : readRepoFile(target);
     return anchorsOf(place).includes(link.anchor)
