@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table of deny rules that a policy makes of the indicators, for drivers to refuse by
+// themselves before anything has run. Called by the server at start and when indicators change.
+import type { Indicator, IndicatorKind, Severity, VerdictRule } from "../model/model.ts";
+import { compareSeverity, policyRule, type ResponsePolicy } from "./policy.ts";
+
+/** Deny rules for drivers, and the indicator behind each by rule id. */
+export interface VerdictTable {
+  readonly rules: readonly VerdictRule[];
+  readonly indicators: ReadonlyMap<number, Indicator>;
+  /** Indicators that found no room; the least severe are left out first. */
+  readonly leftOut: number;
+}
+
+const MATCHES: Readonly<Partial<Record<IndicatorKind, VerdictRule["match"]>>> = {
+  path: "path",
+  name: "name",
+  sha256: "sha256",
+};
+
+/** Plans the table; tagsOf: the tags that a detection of that indicator would carry. */
+export function planVerdicts(
+  policy: ResponsePolicy,
+  indicators: readonly Indicator[],
+  tagsOf: (kind: IndicatorKind) => readonly string[],
+  rulesMax: number,
+): VerdictTable {
+  const wanted = indicators.flatMap((indicator) => {
+    const match = MATCHES[indicator.kind];
+    const operations = operationsOf(policy, tagsOf(indicator.kind), indicator.severity);
+    return match === undefined || operations.length === 0 ? [] : [{ indicator, match, operations }];
+  });
+  wanted.sort((one, other) => compareSeverity(other.indicator.severity, one.indicator.severity));
+  const taken = wanted.slice(0, rulesMax);
+  return {
+    rules: taken.map(({ indicator, match, operations }, index) => ({
+      id: index + 1,
+      operations,
+      match,
+      pattern: indicator.value,
+      verdict: "deny",
+    })),
+    indicators: new Map(taken.map(({ indicator }, index) => [index + 1, indicator])),
+    leftOut: wanted.length - taken.length,
+  };
+}
+
+function operationsOf(
+  policy: ResponsePolicy,
+  tags: readonly string[],
+  severity: Severity,
+): VerdictRule["operations"] {
+  const actions = policyRule(policy, tags, severity)?.actions ?? [];
+  return [
+    ...(actions.includes("deny-open") ? (["open"] as const) : []),
+    ...(actions.includes("deny-exec") ? (["exec"] as const) : []),
+  ];
+}
