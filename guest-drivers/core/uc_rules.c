@@ -187,7 +187,7 @@ static void fill_buckets(struct uc_rules *rules)
 		rules->buckets[i] = UC_RULES_NONE;
 	for (i = rules->count; i-- > 0;) {
 		entry = &rules->entries[i];
-		if (entry->match == UC_MATCH_PATH_PREFIX || entry->match == UC_MATCH_PATH_SUFFIX)
+		if (entry->match != UC_MATCH_PATH && entry->match != UC_MATCH_SHA256)
 			continue;
 		bucket = &rules->buckets[entry->hash & rules->bucket_mask];
 		entry->next = *bucket;
@@ -288,26 +288,58 @@ static void link_parents(struct uc_rules_affixes *affixes)
 	}
 }
 
-static void fill_affixes(struct uc_rules *rules, struct uc_rules_affixes *affixes, uint32_t match)
+static void fill_gate(struct uc_rules_affixes *affixes)
 {
-	const struct uc_rules_entry *entry;
-	struct uc_rules_affix *item;
+	const struct uc_rules_affix *item;
+	uint32_t bit;
 	uint32_t i;
 
-	affixes->backward = match == UC_MATCH_PATH_SUFFIX;
-	for (i = 0; i < rules->count; i++) {
-		entry = &rules->entries[i];
-		if (entry->match != match)
-			continue;
-		item = &affixes->items[affixes->count++];
-		item->key = uc_rules_key(entry->pattern, entry->pattern_bytes, affixes->backward);
-		item->pattern = entry->pattern;
-		item->pattern_bytes = entry->pattern_bytes;
-		item->first = i;
+	affixes->gate_bytes = UC_RULES_GATE_BYTES_MAX;
+	for (i = 0; i < affixes->count; i++) {
+		if (affixes->items[i].pattern_bytes < affixes->gate_bytes)
+			affixes->gate_bytes = affixes->items[i].pattern_bytes;
 	}
+	for (i = 0; i < affixes->count; i++) {
+		item = &affixes->items[i];
+		bit = uc_rules_gate_bit(affixes, item->pattern, item->pattern_bytes);
+		affixes->gate[bit / 64] |= 1ull << (bit % 64);
+	}
+}
+
+static void add_affix(struct uc_rules_affixes *affixes, const struct uc_rules_entry *entry,
+		      uint32_t index)
+{
+	struct uc_rules_affix *item = &affixes->items[affixes->count++];
+
+	item->key = uc_rules_key(entry->pattern, entry->pattern_bytes, affixes->backward);
+	item->pattern = entry->pattern;
+	item->pattern_bytes = entry->pattern_bytes;
+	item->first = index;
+}
+
+static void index_affixes(struct uc_rules *rules, struct uc_rules_affixes *affixes)
+{
 	sort_affixes(affixes);
 	fold_affixes(rules, affixes);
 	link_parents(affixes);
+	fill_gate(affixes);
+}
+
+static void fill_affixes(struct uc_rules *rules)
+{
+	const struct uc_rules_entry *entry;
+	uint32_t i;
+
+	rules->suffixes.backward = true;
+	for (i = 0; i < rules->count; i++) {
+		entry = &rules->entries[i];
+		if (entry->match == UC_MATCH_PATH_PREFIX)
+			add_affix(&rules->prefixes, entry, i);
+		else if (entry->match == UC_MATCH_PATH_SUFFIX || entry->match == UC_MATCH_NAME)
+			add_affix(&rules->suffixes, entry, i);
+	}
+	index_affixes(rules, &rules->prefixes);
+	index_affixes(rules, &rules->suffixes);
 }
 
 /* Entries, affixes of both kinds and buckets lie behind the table in one piece of memory. */
@@ -363,8 +395,7 @@ uint32_t uc_rules_commit(struct uc_rules_builder *builder, const uint8_t *body,
 	uc_rules_abandon(builder);
 	fill_entries(made);
 	fill_buckets(made);
-	fill_affixes(made, &made->prefixes, UC_MATCH_PATH_PREFIX);
-	fill_affixes(made, &made->suffixes, UC_MATCH_PATH_SUFFIX);
+	fill_affixes(made);
 	*rules = made;
 	return UC_RESULT_DONE;
 }

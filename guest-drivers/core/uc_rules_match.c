@@ -66,39 +66,44 @@ static uint32_t predecessor(const struct uc_rules_affixes *affixes, const uint8_
 	return low - 1;
 }
 
+static bool passes_gate(const struct uc_rules_affixes *affixes, const uint8_t *text,
+			uint32_t text_bytes)
+{
+	uint32_t bit;
+
+	if (affixes->count == 0 || text_bytes < affixes->gate_bytes)
+		return false;
+	bit = uc_rules_gate_bit(affixes, text, text_bytes);
+	return (affixes->gate[bit / 64] >> (bit % 64)) & 1;
+}
+
 static void search_affixes(struct search *search, const struct uc_rules_affixes *affixes,
 			   const uint8_t *text, uint32_t text_bytes)
 {
+	const struct uc_rules_entry *entry;
 	const struct uc_rules_affix *item;
+	bool whole_name;
 	uint32_t at;
 	uint32_t index;
 
-	if (affixes->count == 0)
+	if (!passes_gate(affixes, text, text_bytes))
 		return;
 	for (at = predecessor(affixes, text, text_bytes); at != UC_RULES_NONE; at = item->parent) {
 		item = &affixes->items[at];
 		if (!uc_rules_carries(text, text_bytes, item->pattern, item->pattern_bytes,
 				      affixes->backward))
 			continue;
-		for (index = item->first; index < search->best;
-		     index = search->rules->entries[index].next) {
-			if (applies(&search->rules->entries[index], search->query)) {
+		whole_name = text_bytes == item->pattern_bytes ||
+			     text[text_bytes - item->pattern_bytes - 1] == '/';
+		for (index = item->first; index < search->best; index = entry->next) {
+			entry = &search->rules->entries[index];
+			if ((entry->match != UC_MATCH_NAME || whole_name) &&
+			    applies(entry, search->query)) {
 				search->best = index;
 				break;
 			}
 		}
 	}
-}
-
-static void search_name(struct search *search, const uint8_t *path, uint32_t path_bytes)
-{
-	uint32_t start = path_bytes;
-
-	if (search->rules->lengths[UC_MATCH_NAME] == 0)
-		return;
-	while (start > 0 && path[start - 1] != '/')
-		start--;
-	search_exact(search, UC_MATCH_NAME, path + start, path_bytes - start);
 }
 
 bool uc_rules_want(const struct uc_rules *rules, uint32_t operation)
@@ -120,7 +125,6 @@ bool uc_rules_match(const struct uc_rules *rules, const struct uc_rules_query *q
 	if (!uc_rules_want(rules, query->operation))
 		return false;
 	search_exact(&search, UC_MATCH_PATH, path, query->path_bytes);
-	search_name(&search, path, query->path_bytes);
 	search_affixes(&search, &rules->prefixes, path, query->path_bytes);
 	search_affixes(&search, &rules->suffixes, path, query->path_bytes);
 	if (query->sha256)

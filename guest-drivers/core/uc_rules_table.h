@@ -3,10 +3,11 @@
  * The inside of a rule table, shared by its two halves: uc_rules.c builds it, uc_rules_match.c
  * looks into it. Nobody else includes this.
  *
- * Whole paths, names and hashes are found by hash. Prefixes are kept sorted: every prefix of a
- * path that is in the table is an ancestor of the greatest pattern that sorts not above the path,
- * so one binary search and a walk along the parents find them all. Suffixes are the same with
- * bytes compared from the end.
+ * Whole paths and hashes are found by hash. Prefixes are kept sorted: every prefix of a path that
+ * is in the table is an ancestor of the greatest pattern that sorts not above the path, so one
+ * binary search and a walk along the parents find them all. Suffixes are the same with bytes
+ * compared from the end, and names are suffixes that begin a component. In front of each search
+ * stands a gate: a bit set of the patterns' first (last) bytes, which turns most texts away.
  */
 #ifndef UC_RULES_TABLE_H
 #define UC_RULES_TABLE_H
@@ -14,6 +15,10 @@
 #include "uc_rules.h"
 
 #define UC_RULES_NONE 0xffffffffu
+
+/* Bits of a gate; a hundred patterns let one text in forty through. */
+#define UC_RULES_GATE_BITS 4096u
+#define UC_RULES_GATE_BYTES_MAX 16u
 
 /* The body of one RULES_ADD, kept for its patterns. */
 struct uc_rules_chunk {
@@ -52,7 +57,10 @@ struct uc_rules_affix {
 struct uc_rules_affixes {
 	struct uc_rules_affix *items;
 	uint32_t count;
+	/* How many bytes the gate looks at: those of the shortest pattern, at most the limit. */
+	uint32_t gate_bytes;
 	bool backward;
+	uint64_t gate[UC_RULES_GATE_BITS / 64];
 };
 
 struct uc_rules {
@@ -94,6 +102,31 @@ static inline uint64_t uc_rules_hash(uint32_t match, const uint8_t *bytes, uint3
 	}
 	hash = (hash ^ uc_rules_word(bytes, count)) * multiplier;
 	return hash ^ (hash >> 32);
+}
+
+/*
+ * The gate's bit for a text of at least gate_bytes (1..16): a hash of so many bytes at that end.
+ * Eight bytes and more are read as two words that may overlap.
+ */
+static inline uint32_t uc_rules_gate_bit(const struct uc_rules_affixes *affixes,
+					 const uint8_t *text, uint32_t text_bytes)
+{
+	const uint32_t count = affixes->gate_bytes;
+	const uint8_t *start = affixes->backward ? text + text_bytes - count : text;
+	const uint32_t spare_bits = 64 - 8 * count;
+	uint64_t word;
+
+	if (count >= 8)
+		word = uc_rules_word(start, 8) ^
+		       (uc_rules_word(start + count - 8, 8) * 0x9fb21c651e98df25ull);
+	else if (text_bytes < 8)
+		word = uc_rules_word(start, count);
+	else if (affixes->backward)
+		word = uc_rules_word(text + text_bytes - 8, 8) >> spare_bits;
+	else
+		word = uc_rules_word(text, 8) << spare_bits >> spare_bits;
+	word *= 0x9e3779b97f4a7c15ull;
+	return (uint32_t)(word >> 52) % UC_RULES_GATE_BITS;
 }
 
 /* Eight bytes from that end, most significant first; missing ones are zero. */
