@@ -60,6 +60,7 @@ bool ReadConfig(const Arguments& arguments, uc_mapping* mapping, uc_consumer_con
   return true;
 }
 
+/** A handle, or undefined when the ring does not fit its region, batch or records. */
 napi_value ConsumerOpen(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
   uc_mapping* mapping = nullptr;
@@ -69,7 +70,7 @@ napi_value ConsumerOpen(napi_env env, napi_callback_info info) {
   if (handle == nullptr || config.stats == nullptr ||
       uc_consumer_init(&handle->consumer, &config) != 0) {
     delete handle;
-    return Throw(env, "ERR_UC_LAYOUT", "the ring does not fit its region, batch or records");
+    return nullptr;
   }
   for (size_t i = 0; i < kArrays; i++)
     napi_create_reference(env, arguments[6 + i], 1, &handle->arrays[i]);

@@ -30,6 +30,7 @@ void FinalizeWriter(napi_env env, void* data, void*) {
   delete handle;
 }
 
+/** A handle, or undefined when the ring does not fit its region. */
 napi_value ProducerOpen(napi_env env, napi_callback_info info) {
   const Arguments arguments(env, info);
   uc_mapping* mapping = nullptr;
@@ -51,7 +52,7 @@ napi_value ProducerOpen(napi_env env, napi_callback_info info) {
   if (handle == nullptr || stat_count != UC_PRODUCER_STATS ||
       uc_producer_init(&handle->producer, &config) != 0) {
     delete handle;
-    return Throw(env, "ERR_UC_LAYOUT", "the ring does not fit its region");
+    return nullptr;
   }
   napi_create_reference(env, arguments[6], 1, &handle->stats);
   uc_mapping_hold(mapping);

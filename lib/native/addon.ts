@@ -35,7 +35,7 @@ export interface Addon {
     batch: Uint8Array,
     records: Uint32Array,
     stats: BigUint64Array,
-  ): NativeHandle;
+  ): NativeHandle | undefined;
   consumerStart(
     consumer: NativeHandle,
     sessionId: number,
@@ -54,7 +54,7 @@ export interface Addon {
     capacityLog2: number,
     recordBytesMax: number,
     stats: BigUint64Array,
-  ): NativeHandle;
+  ): NativeHandle | undefined;
   producerStart(producer: NativeHandle, sessionId: number, features: bigint): void;
   producerWrite(producer: NativeHandle, type: number, flags: number, payload: Uint8Array): number;
   producerPublish(producer: NativeHandle): void;

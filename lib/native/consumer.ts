@@ -29,7 +29,7 @@ export class NativeRingConsumer implements RingConsumer {
   readonly records: Uint32Array;
   readonly stats: BigUint64Array;
   readonly #native: Addon;
-  readonly #handle: NativeHandle;
+  #handle: NativeHandle | undefined;
 
   /** @throws {UndercroftError} ERR_UC_LAYOUT, ERR_UC_REGION_CLOSED */
   constructor(mapping: Mapping, placement: RingPlacement, options: ConsumerOptions) {
@@ -50,6 +50,7 @@ export class NativeRingConsumer implements RingConsumer {
       this.records,
       this.stats,
     );
+    if (this.#handle === undefined) throw layoutError(mapping, placement);
   }
 
   /** @throws {UndercroftError} ERR_UC_ARGUMENT, ERR_UC_REGION_CLOSED */
@@ -61,21 +62,28 @@ export class NativeRingConsumer implements RingConsumer {
   ): void {
     checkSession(sessionId);
     checkSession(previousSessionId);
-    this.#native.consumerStart(this.#handle, sessionId, previousSessionId, features, head);
+    this.#native.consumerStart(
+      openHandle(this.#handle),
+      sessionId,
+      previousSessionId,
+      features,
+      head,
+    );
   }
 
   /** @throws {UndercroftError} ERR_UC_REGION_CLOSED */
   drain(): number {
-    return this.#native.consumerDrain(this.#handle);
+    return this.#native.consumerDrain(openHandle(this.#handle));
   }
 
   /** The first bytes, at most 256, of the frame that broke a rule; empty when none did. */
   evidence(): Uint8Array {
-    return this.#native.consumerEvidence(this.#handle);
+    return this.#native.consumerEvidence(openHandle(this.#handle));
   }
 
   close(): void {
-    this.#native.consumerClose(this.#handle);
+    if (this.#handle !== undefined) this.#native.consumerClose(this.#handle);
+    this.#handle = undefined;
   }
 }
 
@@ -83,6 +91,21 @@ export class NativeRingConsumer implements RingConsumer {
 function pinned<T extends Uint8Array | Uint32Array | BigUint64Array>(array: T): T {
   markAsUntransferable(array.buffer);
   return array;
+}
+
+/** @throws {UndercroftError} ERR_UC_REGION_CLOSED */
+export function openHandle(handle: NativeHandle | undefined): NativeHandle {
+  if (handle !== undefined) return handle;
+  throw new UndercroftError("ERR_UC_REGION_CLOSED", "a ring was used after its close()");
+}
+
+export function layoutError(mapping: Mapping, placement: RingPlacement): UndercroftError {
+  return new UndercroftError(
+    "ERR_UC_LAYOUT",
+    `a ring of 2^${placement.capacityLog2} bytes at ${placement.ringOffset} does not fit the ` +
+      `${mapping.bytes} bytes of ${mapping.name}, or its batch does not hold one record`,
+    { path: mapping.name, ...placement },
+  );
 }
 
 /** @throws {UndercroftError} ERR_UC_ARGUMENT */

@@ -5,7 +5,7 @@ import { UndercroftError } from "../errors/errors.ts";
 import { PRODUCER_STATS, type RingPlacement, type RingProducer } from "../model/model.ts";
 import { RECORD_BYTES_MAX, RECORD_INVALID, RECORD_PAD } from "../wire/wire.ts";
 import { type Addon, addon, type NativeHandle } from "./addon.ts";
-import { checkSession } from "./consumer.ts";
+import { checkSession, layoutError, openHandle } from "./consumer.ts";
 import { type Mapping, mappedRegion } from "./mapping.ts";
 
 export interface ProducerOptions {
@@ -18,7 +18,7 @@ export class NativeRingProducer implements RingProducer {
   /** Largest payload that this ring takes: an eighth of it at most. */
   readonly #bytesMax: number;
   readonly #native: Addon;
-  readonly #handle: NativeHandle;
+  #handle: NativeHandle | undefined;
 
   /** @throws {UndercroftError} ERR_UC_LAYOUT, ERR_UC_REGION_CLOSED */
   constructor(mapping: Mapping, placement: RingPlacement, options: ProducerOptions) {
@@ -36,12 +36,13 @@ export class NativeRingProducer implements RingProducer {
       options.recordBytesMax,
       this.stats,
     );
+    if (this.#handle === undefined) throw layoutError(mapping, placement);
   }
 
   /** @throws {UndercroftError} ERR_UC_ARGUMENT, ERR_UC_REGION_CLOSED */
   startSession(sessionId: number, features: bigint): void {
     checkSession(sessionId);
-    this.#native.producerStart(this.#handle, sessionId, features);
+    this.#native.producerStart(openHandle(this.#handle), sessionId, features);
   }
 
   /** @throws {UndercroftError} ERR_UC_ARGUMENT, ERR_UC_REGION_CLOSED */
@@ -54,15 +55,16 @@ export class NativeRingProducer implements RingProducer {
           `a ring that takes ${this.#bytesMax} bytes a record`,
       );
     }
-    return this.#native.producerWrite(this.#handle, type, flags, payload);
+    return this.#native.producerWrite(openHandle(this.#handle), type, flags, payload);
   }
 
   /** @throws {UndercroftError} ERR_UC_REGION_CLOSED */
   publish(): void {
-    this.#native.producerPublish(this.#handle);
+    this.#native.producerPublish(openHandle(this.#handle));
   }
 
   close(): void {
-    this.#native.producerClose(this.#handle);
+    if (this.#handle !== undefined) this.#native.producerClose(this.#handle);
+    this.#handle = undefined;
   }
 }

@@ -175,7 +175,9 @@ describe("configuration", () => {
     ["no records", {}, { recordsMax: 0 }],
     ["no record bytes", {}, { recordBytesMax: 0 }],
   ])("refuses %s", (_, change, limits) => {
-    expect(() => open(change, limits)).toThrow(expect.objectContaining({ code: "ERR_UC_LAYOUT" }));
+    expect(() => open(change, limits)).toThrow(
+      expect.objectContaining({ name: "UndercroftError", code: "ERR_UC_LAYOUT" }),
+    );
   });
 
   it("takes the largest capacity that fits", () => {

@@ -30,7 +30,8 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const path = (name: string): string => join(folder, name);
-const code = (name: string): unknown => expect.objectContaining({ code: name });
+const code = (name: string): unknown =>
+  expect.objectContaining({ name: "UndercroftError", code: name });
 const mapped = (): number =>
   readFileSync("/proc/self/maps", "utf8").split("undercroft-map").length - 1;
 

@@ -6,7 +6,7 @@ import { expect, it } from "vitest";
 import { CONSUMER_STAT, FAULT_NAMES } from "../../lib/model/model.ts";
 import { CRC, HandMadeRing, PLACEMENT, RECORD_BYTES_MAX, SESSION } from "./hand-made-ring.ts";
 
-const SECONDS = Number(process.env["UC_SLOW"] === "1" ? 30 : 2);
+const SECONDS = Number(process.env.UC_SLOW === "1" ? 30 : 2);
 
 const mutator = `
   const { parentPort, workerData: { shared, ring, tail, seed } } = require("node:worker_threads");

@@ -25,6 +25,7 @@
 #define SESSION_ID 77u
 #define RECORDS_MAX 256u
 #define BATCH_BYTES 4096u
+#define FAULTS_MIN 100u
 
 struct totals {
 	uint64_t records;
@@ -207,7 +208,8 @@ static int run_race(uint8_t *region, struct work *work)
 
 	open_consumer(&consumer, region);
 	pthread_create(&racer, NULL, race, region);
-	while (drains < work->count) {
+	/* On a busy machine the racing thread may get its turn late. */
+	while (drains < work->count || faults < FAULTS_MIN) {
 		/* A good ring again, for the race to break. */
 		struct work burst = { .region = region, .count = 30, .features = work->features };
 
@@ -228,7 +230,7 @@ static int run_race(uint8_t *region, struct work *work)
 	free(consumer.config.batch);
 	printf("{\"drains\":%llu,\"faults\":%llu}\n", (unsigned long long)drains,
 	       (unsigned long long)faults);
-	return faults == 0;
+	return 0;
 }
 
 int main(int argc, char **argv)

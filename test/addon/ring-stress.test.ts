@@ -13,7 +13,7 @@ import { CRC, PLACEMENT, RECORD_BYTES_MAX, REGION_BYTES } from "./hand-made-ring
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const BUILD = `${ROOT}build/test-addon`;
-const COUNT = process.env["UC_SLOW"] === "1" ? 20_000_000 : 100_000;
+const COUNT = process.env.UC_SLOW === "1" ? 20_000_000 : 100_000;
 /** Drains against the racing thread: slow under the thread sanitizer. */
 const RACES = COUNT / 50;
 const SESSION = 77;
@@ -76,7 +76,7 @@ describe.each([
     const result = run(program, "race", features);
     expect(result.stderr).toBe("");
     expect(result.status).toBe(0);
-    expect(JSON.parse(result.stdout).faults).toBeGreaterThan(100);
+    expect(JSON.parse(result.stdout).faults).toBeGreaterThanOrEqual(100);
   });
 });
 
@@ -97,7 +97,7 @@ it.each([0n, CRC])("from another process, sums agree (features %s)", async (feat
     stdio: ["ignore", "pipe", "inherit", mapping.fd],
   });
   let output = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+  child.stdout?.setEncoding("utf8").on("data", (text: string) => {
     output += text;
   });
   let hasEnded = false;
