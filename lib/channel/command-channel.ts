@@ -71,8 +71,8 @@ export interface CommandOptions {
   /** Place of the ring in the directory. */
   readonly ring: number;
   readonly payloadBytesMax: number;
-  /** Ids count up from here; no other run of a server may use the same. */
-  readonly firstId: bigint;
+  /** Reserves ids and returns the first; no other run of a server may use the same. */
+  readonly takeIds: (count: number) => bigint;
   readonly clock: Clock;
   readonly guestClock: GuestClock;
   readonly hooks: CommandHooks;
@@ -109,7 +109,6 @@ interface Sent {
 /** Sends commands to one guest and keeps what became of them. */
 export class CommandChannel {
   readonly #options: CommandOptions;
-  #nextId: bigint;
   #active = false;
   #queue: Sent[] = [];
   readonly #sent = new Map<bigint, Sent>();
@@ -122,7 +121,6 @@ export class CommandChannel {
 
   constructor(options: CommandOptions) {
     this.#options = options;
-    this.#nextId = options.firstId;
   }
 
   get totals(): CommandTotals {
@@ -145,12 +143,13 @@ export class CommandChannel {
    * @throws {UndercroftError} ERR_UC_COMMAND_INVALID
    */
   send(command: GuestCommand, origin: CommandOrigin): CommandRecord {
-    const { clock, guestClock, guest, payloadBytesMax } = this.#options;
+    const { clock, guestClock, guest, payloadBytesMax, takeIds } = this.#options;
     const parts = encodeCommand(command, guestClock.nowNs(), payloadBytesMax);
+    const firstId = takeIds(parts.length);
     const deadlineMs = origin.deadlineMs ?? DEADLINE_MS;
     const createdMs = Number(clock.realtimeNs() / 1_000_000n);
     const record: CommandRecord = {
-      id: this.#nextId,
+      id: firstId,
       guest,
       command,
       requestedBy: origin.requestedBy,
@@ -170,8 +169,8 @@ export class CommandChannel {
     };
     this.#open.add(ticket);
     if (command.kind === "kill-process") this.#kills.add(ticket);
-    for (const part of parts) {
-      this.#queue.push({ ticket, id: this.#nextId++, part, sentMs: 0 });
+    for (const [index, part] of parts.entries()) {
+      this.#queue.push({ ticket, id: firstId + BigInt(index), part, sentMs: 0 });
     }
     this.#options.hooks.changed(record);
     if (!this.#active) this.#end(ticket, "lost", 0);

@@ -176,7 +176,7 @@ export class Registration {
       recovered: true,
       heads: hint.heads,
       sequence: Number(hint.hello.sequence),
-      boottimeNs: hint.hello.clockBoottimeNs,
+      boottimeNs: this.#pages.readStatus()?.boottimeNs ?? hint.hello.clockBoottimeNs,
     };
     this.#session = session;
     this.#options.hooks.sessionStarting(session);

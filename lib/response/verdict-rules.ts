@@ -18,12 +18,16 @@ const MATCHES: Readonly<Partial<Record<IndicatorKind, VerdictRule["match"]>>> = 
   sha256: "sha256",
 };
 
-/** Plans the table; tagsOf: the tags that a detection of that indicator would carry. */
+/**
+ * Plans the table. tagsOf: the tags that a detection of that indicator would carry. firstId: ids
+ * of an earlier table are not used again, because verdicts made by it may still be on their way.
+ */
 export function planVerdicts(
   policy: ResponsePolicy,
   indicators: readonly Indicator[],
   tagsOf: (kind: IndicatorKind) => readonly string[],
   rulesMax: number,
+  firstId: number,
 ): VerdictTable {
   const wanted = indicators.flatMap((indicator) => {
     const match = MATCHES[indicator.kind];
@@ -34,13 +38,13 @@ export function planVerdicts(
   const taken = wanted.slice(0, rulesMax);
   return {
     rules: taken.map(({ indicator, match, operations }, index) => ({
-      id: index + 1,
+      id: firstId + index,
       operations,
       match,
       pattern: indicator.value,
       verdict: "deny",
     })),
-    indicators: new Map(taken.map(({ indicator }, index) => [index + 1, indicator])),
+    indicators: new Map(taken.map(({ indicator }, index) => [firstId + index, indicator])),
     leftOut: wanted.length - taken.length,
   };
 }

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+// Turns detections, verdicts and sensor trouble into findings, and findings into commands by the
+// policy. One desk for all guests of a server; guest-service.ts brings the cases.
+import type { CommandChannel } from "../channel/channel.ts";
+import { indicatorTags } from "../detect/detect.ts";
+import type {
+  CommandOutcome,
+  CommandRecord,
+  Detection,
+  Disposition,
+  FaultName,
+  Finding,
+  GuestEvent,
+  ProcessIdentity,
+  Severity,
+  VerdictEvent,
+} from "../model/model.ts";
+import { decideResponse } from "../response/response.ts";
+import type { Clock } from "../time/time.ts";
+import type { Emitter } from "./emitter.ts";
+import type { FindingInput, FindingStore } from "./finding-store.ts";
+import type { ProcessTable } from "./process-table.ts";
+import type { ResponseRecord, ServerEvents } from "./reports.ts";
+import type { RuleBook } from "./rule-book.ts";
+
+/** Troubles of a sensor that are findings by themselves. */
+export type SensorRule =
+  | "accounting_mismatch"
+  | "driver_unregistered"
+  | "guest_shut_down"
+  | "rollback"
+  | "sensor_silent";
+
+const SENSOR_RULES: Readonly<Record<SensorRule, readonly [title: string, Severity]>> = {
+  accounting_mismatch: ["The guest's counters contradict its records", "medium"],
+  driver_unregistered: ["The guest driver was unloaded", "medium"],
+  guest_shut_down: ["The guest shut down", "informational"],
+  rollback: ["The guest was set back to an earlier state", "high"],
+  sensor_silent: ["The guest runs but its sensor is silent", "high"],
+};
+
+const DISPOSITIONS: Readonly<Record<CommandOutcome, Disposition>> = {
+  pending: "pending",
+  done: "killed",
+  confirmed: "killed",
+  "not-found": "failed",
+  refused: "failed",
+  expired: "failed",
+  malformed: "failed",
+  unsupported: "failed",
+  failed: "failed",
+  lost: "failed",
+};
+
+/** Which guest, in which boot. */
+export interface GuestPlace {
+  readonly guest: string;
+  readonly boot: string;
+}
+
+/** Opens and follows cases. */
+export class CaseDesk {
+  readonly #clock: Clock;
+  readonly #rules: RuleBook;
+  readonly #findings: FindingStore;
+  readonly #emitter: Emitter<ServerEvents>;
+
+  constructor(
+    clock: Clock,
+    rules: RuleBook,
+    findings: FindingStore,
+    emitter: Emitter<ServerEvents>,
+  ) {
+    this.#clock = clock;
+    this.#rules = rules;
+    this.#findings = findings;
+    this.#emitter = emitter;
+  }
+
+  /** A rule or indicator matched: opens a case, and answers a new one by the policy. */
+  detection(detection: Detection, processes: ProcessTable, commands: CommandChannel): void {
+    const { event } = detection;
+    const { finding, isNew } = this.#fold({
+      ...describe(detection),
+      process: identity(event),
+      evidence: evidenceOf(event, processes),
+      disposition: "none",
+    });
+    if (isNew) this.#respond(detection, finding, processes, commands);
+  }
+
+  /** The driver refused something by itself: the case and its end in one record. */
+  verdict(event: VerdictEvent): void {
+    if (event.verdict === "allow") return;
+    const indicator = this.#rules.indicatorOf(event.ruleId);
+    const { finding, isNew } = this.#fold({
+      rule: indicator?.id ?? `verdict:${event.ruleId}`,
+      title: indicator?.title ?? "The driver refused a file by a rule of its own",
+      severity: indicator?.severity ?? "low",
+      field: "path",
+      value: event.path,
+      tags: indicator === undefined ? ["verdict"] : [...indicatorTags(indicator.kind), "verdict"],
+      process: identity(event),
+      evidence: [event],
+      disposition: "blocked",
+    });
+    if (!isNew) return;
+    this.#report(finding, "blocked", `deny rule ${event.ruleId}, ${event.operation} refused`);
+  }
+
+  /** Something is wrong with the sensor or the guest itself. */
+  sensorFinding(place: GuestPlace, rule: SensorRule, value: string): void {
+    const [title, severity] = SENSOR_RULES[rule];
+    this.#fold(this.#sensorInput(place, rule, title, severity, "reason", value));
+  }
+
+  /** The guest broke the rules of its region. */
+  faultFinding(place: GuestPlace, fault: FaultName, reason: string, evidence: Uint8Array): void {
+    const title = "The guest broke the rules of its region";
+    this.#fold(this.#sensorInput(place, "ring_corrupt", title, "high", "fault", reason));
+    const bytes = evidence.slice(0, 256);
+    const timeMs = this.#wallMs();
+    this.#emitter.emit("fault", { guest: place.guest, fault, reason, timeMs, evidence: bytes });
+  }
+
+  /** A command changed; the finding behind it says what really happened. */
+  commandChanged(record: CommandRecord): void {
+    if (record.finding === undefined) return;
+    const changed = this.#findings.act(record.finding, DISPOSITIONS[record.outcome], record.id);
+    if (changed !== undefined) this.#emitter.emit("finding", changed);
+  }
+
+  #respond(
+    detection: Detection,
+    finding: Finding,
+    processes: ProcessTable,
+    commands: CommandChannel,
+  ): void {
+    const { pid, processStartNs } = detection.event;
+    const name = processes.programName(pid, processStartNs);
+    const decision = decideResponse(this.#rules.policy, detection, name);
+    if (decision.action !== "kill") {
+      this.#report(finding, decision.action, decision.reason);
+      return;
+    }
+    const { command, requestedBy, reason } = decision;
+    const sent = commands.send(command, { requestedBy, finding: finding.id });
+    this.#report(finding, "kill", reason, { commandId: sent.id, command });
+  }
+
+  #report(
+    finding: Finding,
+    action: ResponseRecord["action"],
+    reason: string,
+    command: Pick<ResponseRecord, "commandId" | "command"> = {},
+  ): void {
+    this.#emitter.emit("response", {
+      guest: finding.guest,
+      finding: finding.id,
+      action,
+      reason,
+      requestedBy: `policy:${this.#rules.policy.name}`,
+      timeMs: this.#wallMs(),
+      ...command,
+    });
+  }
+
+  #sensorInput(
+    place: GuestPlace,
+    rule: string,
+    title: string,
+    severity: Severity,
+    field: string,
+    value: string,
+  ): FindingInput {
+    const process = { ...place, pid: 0, processStartNs: 0n, execGeneration: 0 };
+    const tags = ["sensor"];
+    const disposition = "none";
+    return { rule, title, severity, field, value, tags, process, evidence: [], disposition };
+  }
+
+  #fold(input: FindingInput): { readonly finding: Finding; readonly isNew: boolean } {
+    const folded = this.#findings.fold(input, this.#wallMs());
+    this.#emitter.emit("finding", folded.finding);
+    return folded;
+  }
+
+  #wallMs(): number {
+    return Number(this.#clock.realtimeNs() / 1_000_000n);
+  }
+}
+
+function describe(
+  detection: Detection,
+): Pick<FindingInput, "rule" | "title" | "severity" | "field" | "value" | "tags"> {
+  const { rule, title, severity, field, value, tags } = detection;
+  return { rule, title, severity, field, value, tags };
+}
+
+function identity(event: GuestEvent): ProcessIdentity {
+  const { guest, boot, pid, processStartNs, execGeneration } = event;
+  return { guest, boot, pid, processStartNs, execGeneration };
+}
+
+// A digest says little by itself: the exec that it belongs to says who ran what.
+function evidenceOf(event: GuestEvent, processes: ProcessTable): readonly GuestEvent[] {
+  const exec = processes.find(event.pid, event.processStartNs)?.exec;
+  return exec === undefined || exec === event ? [event] : [event, exec];
+}

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+// The server: composes registry, channels, detection and response over the regions of one
+// hypervisor host. Callers attach guests and listen; the simulator turns it by itself.
+import { createHash, randomBytes } from "node:crypto";
+import { type CommandOrigin, DataChannel, DrainLoop } from "../channel/channel.ts";
+import { UndercroftError } from "../errors/errors.ts";
+import type { CommandRecord, Finding, GuestCommand, Indicator } from "../model/model.ts";
+import type { GuestLiveness, GuestRecord } from "../registry/registry.ts";
+import { DEFAULT_POLICY, type ResponsePolicy } from "../response/response.ts";
+import { type Clock, systemClock } from "../time/time.ts";
+import type { Region } from "../transport/transport.ts";
+import { FEATURE_CRC32C, planRegion, type RegionPlan, toHex } from "../wire/wire.ts";
+import { CaseDesk } from "./case-desk.ts";
+import { Emitter, type Listener } from "./emitter.ts";
+import { FindingStore } from "./finding-store.ts";
+import { GuestService } from "./guest-service.ts";
+import type { ServerEvents, ServerStats } from "./reports.ts";
+import { RuleBook } from "./rule-book.ts";
+
+export interface ServerOptions {
+  readonly clock?: Clock;
+  readonly indicators?: readonly Indicator[];
+  readonly policy?: ResponsePolicy;
+  /** Longest pause between two looks at idle rings. Default 10. */
+  readonly pauseMsMax?: number;
+  /** How often the pages of a guest are looked at. Default 50. */
+  readonly controlMs?: number;
+  /** A heartbeat that stands still this long makes a guest silent. Default 2500. */
+  readonly silenceMs?: number;
+  /** Ask guests for a CRC-32C of each record. Default false. */
+  readonly checksums?: boolean;
+  /** Source of session ids and the like; given by the simulator only. */
+  readonly randomBytes?: (count: number) => Uint8Array;
+}
+
+/** A guest to serve. The region stays the caller's: close it after detaching. */
+export interface GuestAttachment {
+  readonly name: string;
+  readonly region: Region;
+  /** 128-bit id, as a UUID or 32 hex digits. Default: derived from the name. */
+  readonly id?: string;
+  /** How the region is divided; its size is the region's own. */
+  readonly plan?: Omit<RegionPlan, "regionBytes">;
+}
+
+const RECORD_BYTES_MAX = 32 * 1024;
+const BATCH_BYTES = 64 * 1024;
+const RECORDS_MAX = 1024;
+
+/** Makes a server. It does nothing before guests are attached and {@link Server.start}. */
+export function createServer(options: ServerOptions = {}): Server {
+  return new Server(options);
+}
+
+/** One hypervisor host's server. */
+export class Server {
+  readonly #clock: Clock;
+  readonly #options: ServerOptions;
+  readonly #randomBytes: (count: number) => Uint8Array;
+  readonly #instance: string;
+  readonly #epoch: bigint;
+  readonly #rules: RuleBook;
+  readonly #findings: FindingStore;
+  readonly #desk: CaseDesk;
+  readonly #emitter = new Emitter<ServerEvents>();
+  readonly #data = new DataChannel();
+  readonly #loop: DrainLoop;
+  readonly #guests = new Map<string, GuestService>();
+  readonly #controlMs: number;
+  #nextCommandId: bigint;
+  #controlledMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: ServerOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock();
+    this.#randomBytes = options.randomBytes ?? ((count) => new Uint8Array(randomBytes(count)));
+    this.#instance = toHex(this.#randomBytes(16));
+    // Milliseconds since 1970 differ from start to start; ids of commands build on them.
+    this.#epoch = this.#clock.realtimeNs() / 1_000_000n;
+    this.#nextCommandId = (this.#epoch << 22n) + 1n;
+    this.#rules = new RuleBook(options.policy ?? DEFAULT_POLICY, options.indicators ?? []);
+    this.#findings = new FindingStore(this.#randomBytes);
+    this.#desk = new CaseDesk(this.#clock, this.#rules, this.#findings, this.#emitter);
+    this.#loop = new DrainLoop(this.#clock, () => this.turn(), options.pauseMsMax ?? 10);
+    this.#controlMs = options.controlMs ?? 50;
+  }
+
+  /** Listens to one kind of event; the returned function ends it. */
+  on<Name extends keyof ServerEvents>(
+    name: Name,
+    listener: Listener<ServerEvents[Name]>,
+  ): () => void {
+    return this.#emitter.on(name, listener);
+  }
+
+  /**
+   * Prepares a region and serves the guest behind it from now on. A session that an earlier
+   * server left in the region is read on.
+   * @throws {UndercroftError} ERR_UC_GUEST_EXISTS, ERR_UC_ARGUMENT, ERR_UC_LAYOUT
+   */
+  attachGuest(attachment: GuestAttachment): GuestRecord {
+    const { name, region, plan } = attachment;
+    if (this.#guests.has(name)) {
+      throw new UndercroftError("ERR_UC_GUEST_EXISTS", `guest "${name}" is attached already`, {
+        guest: name,
+      });
+    }
+    const layout = planRegion({ ...plan, regionBytes: region.bytes });
+    const service = new GuestService({
+      name,
+      id: guestId(attachment),
+      region,
+      superblock: {
+        layout,
+        serverInstance: this.#instance,
+        serverEpoch: this.#epoch,
+        featuresOffered: this.#options.checksums === true ? FEATURE_CRC32C : 0n,
+        featuresRequired: 0n,
+        recordBytesMax: RECORD_BYTES_MAX,
+      },
+      limits: { batchBytes: BATCH_BYTES, recordsMax: RECORDS_MAX },
+      clock: this.#clock,
+      randomBytes: this.#randomBytes,
+      takeIds: (count) => this.#takeIds(count),
+      silenceMs: this.#options.silenceMs ?? 2500,
+      emitter: this.#emitter,
+      rules: this.#rules,
+      desk: this.#desk,
+    });
+    this.#guests.set(name, service);
+    service.registration.open();
+    this.#data.add(service.stream);
+    this.#loop.wake();
+    return service.registration.record;
+  }
+
+  /**
+   * Ends the guest's session in good order and forgets the guest.
+   * @throws {UndercroftError} ERR_UC_GUEST_UNKNOWN
+   */
+  detachGuest(name: string): void {
+    const service = this.#guest(name);
+    service.registration.close();
+    this.#forget(name, service);
+  }
+
+  /**
+   * Tells what the hypervisor knows of a guest.
+   * @throws {UndercroftError} ERR_UC_GUEST_UNKNOWN
+   */
+  setLiveness(name: string, liveness: GuestLiveness): void {
+    this.#guest(name).registration.setLiveness(liveness);
+  }
+
+  /**
+   * Sends a command to a guest; its end comes as a `command` event.
+   * @throws {UndercroftError} ERR_UC_GUEST_UNKNOWN, ERR_UC_COMMAND_INVALID
+   */
+  send(name: string, command: GuestCommand, origin: CommandOrigin): CommandRecord {
+    const record = this.#guest(name).commands.send(command, origin);
+    this.#loop.wake();
+    return record;
+  }
+
+  /** Swaps the indicators for all guests at once and sends the new deny rules. */
+  useIndicators(indicators: readonly Indicator[]): void {
+    this.#rules.use(indicators);
+    for (const service of this.#guests.values()) {
+      if (service.registration.session?.recovered === false) service.pushRules();
+    }
+    this.#loop.wake();
+  }
+
+  get findings(): readonly Finding[] {
+    return this.#findings.all;
+  }
+
+  /**
+   * Commands to one guest: open ones and the newest ended ones.
+   * @throws {UndercroftError} ERR_UC_GUEST_UNKNOWN
+   */
+  commandsOf(name: string): readonly CommandRecord[] {
+    return this.#guest(name).commands.records;
+  }
+
+  get stats(): ServerStats {
+    const { table } = this.#rules;
+    return {
+      serverInstance: this.#instance,
+      serverEpoch: this.#epoch,
+      findings: this.#findings.size,
+      verdictRules: table.rules.length,
+      verdictRulesLeftOut: table.leftOut,
+      guests: [...this.#guests.values()].map(({ stats }) => stats),
+    };
+  }
+
+  /** Begins to poll, on this thread's event loop. */
+  start(): void {
+    this.#loop.start();
+  }
+
+  /**
+   * One round over all guests. Returns what reading cost, 0 when there was nothing. Called by the
+   * server's own loop, or by whoever drives it in place of {@link start}.
+   */
+  turn(): number {
+    const cost = this.#data.round();
+    const nowMs = this.#clock.monotonicMs();
+    const isDue = nowMs - this.#controlledMs >= this.#controlMs;
+    if (isDue) this.#controlledMs = nowMs;
+    for (const service of this.#guests.values()) {
+      if (isDue) service.control(nowMs);
+      service.commands.turn();
+    }
+    return cost;
+  }
+
+  /**
+   * Stops serving. Sessions stay open in their regions, so that guests lose nothing while the
+   * next server starts; detach a guest to end its session.
+   */
+  close(): void {
+    this.#loop.stop();
+    this.turn();
+    for (const [name, service] of [...this.#guests]) this.#forget(name, service);
+  }
+
+  #forget(name: string, service: GuestService): void {
+    this.#data.remove(service.stream);
+    this.#guests.delete(name);
+    service.close();
+  }
+
+  #takeIds(count: number): bigint {
+    const first = this.#nextCommandId;
+    this.#nextCommandId += BigInt(count);
+    return first;
+  }
+
+  #guest(name: string): GuestService {
+    const service = this.#guests.get(name);
+    if (service !== undefined) return service;
+    throw new UndercroftError("ERR_UC_GUEST_UNKNOWN", `no guest "${name}" is attached`, {
+      guest: name,
+    });
+  }
+}
+
+// TRUST: an id comes from configuration or from the name in it, never from the guest.
+function guestId({ id, name }: GuestAttachment): string {
+  if (id === undefined)
+    return createHash("sha256").update(`guest\0${name}`).digest("hex").slice(0, 32);
+  const digits = id.replaceAll("-", "").toLowerCase();
+  if (/^[0-9a-f]{32}$/.test(digits)) return digits;
+  throw new UndercroftError("ERR_UC_ARGUMENT", `guest "${name}": ${id} is not a 128-bit id`, {
+    guest: name,
+  });
+}

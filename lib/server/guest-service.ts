@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: Apache-2.0
+// One guest inside the server: joins its registration, its stream of records and its commands.
+// Made and turned by composition.ts; what it finds goes to the case desk.
+import { CommandChannel, GuestClock, GuestStream, type StreamItem } from "../channel/channel.ts";
+import type {
+  CommandRecord,
+  ControlRecord,
+  GuestCommand,
+  GuestEvent,
+  GuestFault,
+} from "../model/model.ts";
+import { type GuestSession, Registration, type SessionEnd } from "../registry/registry.ts";
+import type { Clock } from "../time/time.ts";
+import type { DrainLimits, Region } from "../transport/transport.ts";
+import {
+  type GuestStatus,
+  RING_COMMAND,
+  recordBytesMax,
+  SENSORS_ALL,
+  type Superblock,
+  UNREGISTER_SHUTDOWN,
+} from "../wire/wire.ts";
+import type { CaseDesk } from "./case-desk.ts";
+import type { Emitter } from "./emitter.ts";
+import { ProcessTable } from "./process-table.ts";
+import type { GuestStats, ServerEvents } from "./reports.ts";
+import type { RuleBook } from "./rule-book.ts";
+
+export interface GuestServiceOptions {
+  readonly name: string;
+  readonly id: string;
+  readonly region: Region;
+  readonly superblock: Superblock;
+  readonly limits: DrainLimits;
+  readonly clock: Clock;
+  readonly randomBytes: (count: number) => Uint8Array;
+  readonly takeIds: (count: number) => bigint;
+  readonly silenceMs: number;
+  readonly emitter: Emitter<ServerEvents>;
+  readonly rules: RuleBook;
+  readonly desk: CaseDesk;
+}
+
+/** A driver that goes has this long to end its rings after its leave was acknowledged. */
+const LEAVE_AFTER_ACK_MS = 1000;
+const LEAVE_MS_MAX = 4000;
+/** Status reads in a row that say "no sensor on" before a monitored guest is suspected. */
+const SENSORS_OFF_MAX = 4;
+
+/** Serves one guest. */
+export class GuestService {
+  readonly registration: Registration;
+  readonly stream: GuestStream;
+  readonly commands: CommandChannel;
+  readonly #options: GuestServiceOptions;
+  readonly #guestClock: GuestClock;
+  readonly #processes = new ProcessTable();
+  #events = 0;
+  #rateEvents = 0;
+  #rateMs = 0;
+  #eventsPerSecond = 0;
+  #mismatches = 0;
+  #sensorsOff = 0;
+  // When the driver said that it goes, and when that was acknowledged; undefined: it did not.
+  #leavingMs: number | undefined;
+  #leaveAckedMs: number | undefined;
+  #startId: bigint | undefined;
+  #rulesId: bigint | undefined;
+
+  constructor(options: GuestServiceOptions) {
+    this.#options = options;
+    const { name, region, superblock, clock } = options;
+    const { layout } = superblock;
+    this.#guestClock = new GuestClock(clock);
+    const guestClock = this.#guestClock;
+    this.stream = new GuestStream({
+      guest: name,
+      region,
+      layout,
+      recordBytesMax: superblock.recordBytesMax,
+      limits: options.limits,
+      guestClock,
+      hooks: {
+        deliver: (items) => this.#deliver(items),
+        control: (record) => this.#control(record),
+        faulted: (fault, evidence) => this.#faulted(fault, evidence),
+      },
+    });
+    const ring = layout.rings.findIndex(({ kind }) => kind === RING_COMMAND);
+    const placement = layout.rings[ring];
+    if (placement === undefined) throw new RangeError("the layout has no command ring");
+    this.commands = new CommandChannel({
+      guest: name,
+      producer: region.openProducer(placement, superblock.recordBytesMax),
+      ring,
+      payloadBytesMax: recordBytesMax(placement.capacityLog2, superblock.recordBytesMax),
+      takeIds: options.takeIds,
+      clock,
+      guestClock,
+      hooks: {
+        changed: (record) => this.#commandChanged(record),
+        faulted: (fault) => this.#faulted(fault, new Uint8Array(0)),
+      },
+    });
+    this.registration = this.#register();
+  }
+
+  get stats(): GuestStats {
+    return {
+      guest: this.registration.record,
+      events: this.#events,
+      eventsPerSecond: this.#eventsPerSecond,
+      bytes: this.stream.bytes,
+      faults: this.stream.faults,
+      processes: this.#processes.size,
+      loss: this.stream.ledger.totals,
+      commands: this.commands.totals,
+    };
+  }
+
+  /** Looks after everything that is not records: pages, silence, leaving, rates. */
+  control(nowMs: number): void {
+    this.registration.poll(nowMs);
+    this.#finishLeaving(nowMs);
+    if (nowMs - this.#rateMs >= 1000) {
+      const seconds = (nowMs - this.#rateMs) / 1000;
+      this.#eventsPerSecond = (this.#events - this.#rateEvents) / seconds;
+      this.#rateEvents = this.#events;
+      this.#rateMs = nowMs;
+    }
+    const { mismatches } = this.stream.ledger.totals;
+    if (mismatches > this.#mismatches) {
+      this.#options.desk.sensorFinding(this.#place(), "accounting_mismatch", `${mismatches}`);
+    }
+    this.#mismatches = mismatches;
+  }
+
+  /** Sends the newest table of deny rules. */
+  pushRules(): void {
+    const { rules } = this.#options;
+    const { table, generation } = rules;
+    this.#rulesId = this.commands.send(
+      { kind: "set-rules", generation, rules: table.rules },
+      { requestedBy: "server" },
+    ).id;
+  }
+
+  close(): void {
+    this.commands.close();
+    this.stream.close();
+  }
+
+  #register(): Registration {
+    const { name, id, region, superblock, clock, randomBytes, silenceMs } = this.#options;
+    return new Registration({
+      guest: name,
+      guestId: id,
+      region,
+      superblock,
+      clock,
+      randomBytes,
+      silenceMs,
+      hooks: {
+        sessionEnding: (end) => this.#endSession(end),
+        sessionStarting: (session) => this.#startSession(session),
+        sessionReady: () => this.#beginMonitoring(),
+        stateChanged: (change) => {
+          this.#options.emitter.emit("state", change);
+          if (change.to === "silent") {
+            this.#options.desk.sensorFinding(this.#place(), "sensor_silent", change.reason);
+          }
+        },
+        faulted: (fault, reason) => {
+          if (fault === "E_HELLO" || fault === "E_MAPPING") {
+            this.#options.desk.faultFinding(this.#place(), fault, reason, new Uint8Array(0));
+          }
+        },
+        rolledBack: (reason) => this.#options.desk.sensorFinding(this.#place(), "rollback", reason),
+        statusRead: (status) => this.#readStatus(status),
+        highestSequence: () => this.stream.ledger.sequenceMax,
+      },
+    });
+  }
+
+  #startSession(session: GuestSession): void {
+    this.#guestClock.set(session.boottimeNs);
+    this.stream.startSession(session, this.#options.clock.monotonicMs());
+    this.#leavingMs = undefined;
+    this.#leaveAckedMs = undefined;
+    this.#sensorsOff = 0;
+    // An earlier server's session is read to its end, but its command ring is not ours to write.
+    if (!session.recovered) this.commands.startSession(session.sessionId, session.features);
+  }
+
+  #endSession(end: SessionEnd): void {
+    if (end === "faulted") this.stream.abandonSession();
+    else this.stream.finishSession();
+    this.commands.endSession();
+    if (end === "closed" || end === "powered-off") {
+      this.stream.closeAttach(this.#options.clock.monotonicMs());
+    }
+  }
+
+  // Rules first: from the first record on the driver refuses what the policy wants refused.
+  #beginMonitoring(): void {
+    this.pushRules();
+    this.#startMonitoring();
+  }
+
+  #startMonitoring(): void {
+    const command: GuestCommand = { kind: "start-monitoring", sensors: SENSORS_ALL };
+    this.#startId = this.commands.send(command, { requestedBy: "server" }).id;
+  }
+
+  #readStatus(status: GuestStatus): void {
+    this.#guestClock.set(status.boottimeNs);
+    this.stream.ledger.claim(status);
+    this.stream.settle();
+    const off = this.registration.state === "monitored" && status.sensors === 0n;
+    this.#sensorsOff = off ? this.#sensorsOff + 1 : 0;
+    if (this.#sensorsOff === SENSORS_OFF_MAX) {
+      const reason = "the driver says that its sensors are off";
+      this.#options.desk.sensorFinding(this.#place(), "sensor_silent", reason);
+    }
+  }
+
+  #deliver(items: readonly StreamItem[]): void {
+    const { emitter, name } = this.#options;
+    emitter.emit("events", { guest: name, items });
+    for (const item of items) if (item.kind !== "loss") this.#judge(item);
+  }
+
+  #judge(event: GuestEvent): void {
+    const { desk, rules } = this.#options;
+    this.#events++;
+    this.#processes.observe(event);
+    if (event.kind === "process.exit") this.commands.observeExit(event);
+    if (event.kind === "verdict") desk.verdict(event);
+    for (const detection of rules.detector.detect(event)) {
+      desk.detection(detection, this.#processes, this.commands);
+    }
+  }
+
+  #control(record: ControlRecord): void {
+    switch (record.kind) {
+      case "command.result":
+        this.commands.acknowledge(record);
+        break;
+      case "clock":
+        this.#guestClock.set(record.boottimeNs);
+        break;
+      case "unregister":
+        this.#leave(record.reason);
+        break;
+    }
+  }
+
+  #leave(reason: number): void {
+    if (this.#leavingMs !== undefined || this.registration.session?.recovered !== false) return;
+    this.#leavingMs = this.#options.clock.monotonicMs();
+    const shutdown = reason === UNREGISTER_SHUTDOWN;
+    const why = shutdown ? "the guest shuts down" : "the driver was unloaded";
+    this.commands.send(
+      { kind: "unregister-ack" },
+      { requestedBy: "server", deadlineMs: LEAVE_MS_MAX },
+    );
+    this.registration.unregistered(why);
+    const rule = shutdown ? "guest_shut_down" : "driver_unregistered";
+    this.#options.desk.sensorFinding(this.#place(), rule, why);
+  }
+
+  // The driver ends its rings after it heard the acknowledgement: they are read that long.
+  #finishLeaving(nowMs: number): void {
+    if (this.#leavingMs === undefined) return;
+    const acked = this.#leaveAckedMs;
+    const isDone = acked !== undefined && nowMs - acked >= LEAVE_AFTER_ACK_MS;
+    if (!isDone && nowMs - this.#leavingMs < LEAVE_MS_MAX) return;
+    this.#leavingMs = undefined;
+    this.registration.close();
+  }
+
+  #commandChanged(record: CommandRecord): void {
+    const { desk, emitter } = this.#options;
+    emitter.emit("command", record);
+    desk.commandChanged(record);
+    const { kind } = record.command;
+    if (record.outcome === "done") {
+      if (kind === "start-monitoring") this.registration.monitoringStarted();
+      else if (kind === "stop-monitoring") this.registration.monitoringStopped();
+      else if (kind === "unregister-ack") this.#leaveAckedMs = this.#options.clock.monotonicMs();
+    } else if (record.outcome === "expired") {
+      // What the server itself wants of every guest is asked for until it is so.
+      if (record.id === this.#startId) this.#startMonitoring();
+      if (record.id === this.#rulesId) this.pushRules();
+    }
+  }
+
+  #faulted(fault: GuestFault, evidence: Uint8Array): void {
+    const reason = `${fault.fault} in ring ${fault.ring}`;
+    this.#options.desk.faultFinding(this.#place(), fault.fault, reason, evidence);
+    this.registration.quarantine(fault.fault, reason);
+  }
+
+  #place(): { readonly guest: string; readonly boot: string } {
+    return { guest: this.#options.name, boot: this.registration.boot };
+  }
+}

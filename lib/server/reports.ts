@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a server tells: the events it emits and the numbers it shows. Types only.
+import type { CommandTotals, LossTotals, StreamItem } from "../channel/channel.ts";
+import type {
+  CommandRecord,
+  FaultName,
+  Finding,
+  GuestCommand,
+  GuestStateChange,
+} from "../model/model.ts";
+import type { GuestRecord } from "../registry/registry.ts";
+
+/** One turn's items of one guest, in order. */
+export interface GuestBatch {
+  readonly guest: string;
+  readonly items: readonly StreamItem[];
+}
+
+/** A guest broke the rules of its region. */
+export interface FaultReport {
+  readonly guest: string;
+  readonly fault: FaultName;
+  readonly reason: string;
+  readonly timeMs: number;
+  /** First bytes, at most 256, of what broke them. */
+  readonly evidence: Uint8Array;
+}
+
+/** What the policy made of one finding, refusals included. */
+export interface ResponseRecord {
+  readonly guest: string;
+  readonly finding: string;
+  readonly action: "alert" | "kill" | "refused" | "blocked";
+  /** Policy and rule that decided, or why nothing may be done. */
+  readonly reason: string;
+  readonly requestedBy: string;
+  readonly timeMs: number;
+  readonly commandId?: bigint;
+  readonly command?: GuestCommand;
+}
+
+/** Events of a server by name. finding and command come again at each change. */
+export interface ServerEvents {
+  readonly state: GuestStateChange;
+  readonly events: GuestBatch;
+  readonly finding: Finding;
+  readonly response: ResponseRecord;
+  readonly command: CommandRecord;
+  readonly fault: FaultReport;
+}
+
+/** Numbers of one guest. */
+export interface GuestStats {
+  readonly guest: GuestRecord;
+  readonly events: number;
+  readonly eventsPerSecond: number;
+  readonly bytes: number;
+  readonly faults: number;
+  readonly processes: number;
+  readonly loss: LossTotals;
+  readonly commands: CommandTotals;
+}
+
+/** Numbers of a server. */
+export interface ServerStats {
+  readonly serverInstance: string;
+  readonly serverEpoch: bigint;
+  readonly findings: number;
+  /** Deny rules in the table, and indicators that found no room in it. */
+  readonly verdictRules: number;
+  readonly verdictRulesLeftOut: number;
+  readonly guests: readonly GuestStats[];
+}
