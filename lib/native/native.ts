@@ -2,7 +2,7 @@
 // Face of the native room: regions, native rings and doorbells. Nobody else loads the addon.
 import { addon } from "./addon.ts";
 
-export { loadAddon } from "./addon.ts";
+export { type Addon, loadAddon } from "./addon.ts";
 export {
   BATCH_BYTES_DEFAULT,
   type ConsumerOptions,

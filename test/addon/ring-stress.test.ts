@@ -4,47 +4,30 @@
 // process into Node. What the producer counts as lost must be exactly what the drain misses.
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, it } from "vitest";
 import { CONSUMER_STAT } from "../../lib/model/model.ts";
 import { Mapping, NativeRingConsumer } from "../../lib/native/native.ts";
+import { compile } from "./compile.ts";
 import { CRC, PLACEMENT, RECORD_BYTES_MAX, REGION_BYTES } from "./hand-made-ring.ts";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const BUILD = `${ROOT}build/test-addon`;
 const COUNT = process.env.UC_SLOW === "1" ? 20_000_000 : 100_000;
 /** Drains against the racing thread: slow under the thread sanitizer. */
 const RACES = COUNT / 50;
 const SESSION = 77;
 const RECORD_LOST = 0xfffe;
 
-function build(name: string, flags: readonly string[]): string {
-  mkdirSync(BUILD, { recursive: true });
-  const program = `${BUILD}/ring-stress-${name}`;
-  const sources = [
-    "test/addon/ring-stress.c",
-    "addon/drain.c",
-    "addon/crc32c.c",
-    "guest-drivers/core/uc_ring.c",
-    "guest-drivers/core/uc_crc32c.c",
-  ];
-  const includes = ["core", "core/port-user", "wire"].map(
-    (name) => `-I${ROOT}guest-drivers/${name}`,
-  );
-  const warnings = ["-Wall", "-Wextra", "-Werror"];
-  const result = spawnSync(
-    "gcc",
+const build = (name: string, flags: readonly string[]): string =>
+  compile(
+    `ring-stress-${name}`,
     [
-      ...["-std=gnu11", "-O2", "-g", ...warnings, ...flags, ...includes],
-      ...sources.map((source) => ROOT + source),
-      ...["-o", program, "-lpthread"],
+      "test/addon/ring-stress.c",
+      "addon/drain.c",
+      "addon/crc32c.c",
+      "guest-drivers/core/uc_ring.c",
+      "guest-drivers/core/uc_crc32c.c",
     ],
-    { encoding: "utf8" },
+    flags,
   );
-  if (result.status !== 0) throw new Error(`gcc failed\n${result.error?.message}${result.stderr}`);
-  return program;
-}
 
 const run = (program: string, mode: "threads" | "race", features: bigint) =>
   spawnSync(program, [mode, "-1", String(mode === "race" ? RACES : COUNT), String(features)], {
