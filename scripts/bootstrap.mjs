@@ -13,7 +13,7 @@ const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const startMs = Date.now();
 const ownNode = path.join(root, "node_modules/node/bin/node");
 const logDirectory = path.join(root, "build/log");
-const lockDirectory = path.join(root, "build/bootstrap.lock");
+const lockFile = path.join(root, "build/bootstrap.lock");
 const lockWaitMsMax = 20 * 60_000;
 
 /** A need is met when each command is on PATH and each file exists; else apt installs packages. */
@@ -226,15 +226,15 @@ function step(title, command, args, env = process.env, cwd = root) {
 
 /** Lets one bootstrap at a time change the machine; a dead owner's lock is taken over. */
 async function withLock(work) {
-  fs.mkdirSync(path.dirname(lockDirectory), { recursive: true });
+  fs.mkdirSync(path.dirname(lockFile), { recursive: true });
   let isTold = false;
   while (!takeLock()) {
     if (!isTold) say("waiting for another bootstrap to finish");
     isTold = true;
-    if (Date.now() - startMs > lockWaitMsMax) fail(`gave up waiting; remove ${lockDirectory}`);
+    if (Date.now() - startMs > lockWaitMsMax) fail(`gave up waiting; remove ${lockFile}`);
     await new Promise((resolve) => setTimeout(resolve, 500));
   }
-  const release = () => fs.rmSync(lockDirectory, { recursive: true, force: true });
+  const release = () => fs.rmSync(lockFile, { force: true });
   process.once("exit", release);
   await work();
   process.removeListener("exit", release);
@@ -242,18 +242,14 @@ async function withLock(work) {
 }
 
 function takeLock() {
-  const owner = path.join(lockDirectory, "pid");
   try {
-    fs.mkdirSync(lockDirectory);
-    fs.writeFileSync(owner, String(process.pid));
+    fs.writeFileSync(lockFile, String(process.pid), { flag: "wx" });
     return true;
   } catch (error) {
     if (error.code !== "EEXIST") throw error;
   }
-  const pid = Number(fs.existsSync(owner) ? fs.readFileSync(owner, "utf8") : 0);
-  if (pid > 0 && !fs.existsSync(`/proc/${pid}`)) {
-    fs.rmSync(lockDirectory, { recursive: true, force: true });
-  }
+  const owner = fs.existsSync(lockFile) ? fs.readFileSync(lockFile, "utf8") : "";
+  if (owner !== "" && !fs.existsSync(`/proc/${owner}`)) fs.rmSync(lockFile, { force: true });
   return false;
 }
 

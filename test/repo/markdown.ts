@@ -3,7 +3,7 @@
 // Pure functions; documents.test.ts runs them over the repository and over planted violations.
 
 /** The text without fenced code, in which `#` and brackets mean something else. */
-export function withoutCode(text: string): string {
+function withoutCode(text: string): string {
   return text.replaceAll(/^ *(```|~~~)[\s\S]*?^ *\1 *$/gm, "").replaceAll(/`[^`\n]*`/g, "");
 }
 
