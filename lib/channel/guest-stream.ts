@@ -16,6 +16,7 @@ import type { DrainLimits, Region } from "../transport/transport.ts";
 import {
   type DecodeContext,
   EVENT_HEADER_LAYOUT,
+  type GuestStatus,
   RECORD_LOST,
   RecordDecoder,
   type RegionLayout,
@@ -24,7 +25,7 @@ import {
   recordClass,
 } from "../wire/wire.ts";
 import type { GuestClock } from "./guest-clock.ts";
-import { LossLedger } from "./loss-ledger.ts";
+import { type LedgerStart, LossLedger } from "./loss-ledger.ts";
 
 /** One place in a guest's history: something it did, or a hole of known size. */
 export type StreamItem = GuestEvent | Loss;
@@ -49,14 +50,10 @@ export interface StreamOptions {
 }
 
 /** What the stream needs to know of a session. */
-export interface StreamSession {
+export interface StreamSession extends LedgerStart {
   readonly sessionId: number;
   readonly previousSessionId: number;
   readonly features: bigint;
-  readonly bootId: string;
-  readonly sequence: number;
-  readonly sameAttach: boolean;
-  readonly recovered: boolean;
   /** By place in the directory; empty: all begin at 0. */
   readonly heads: readonly bigint[];
 }
@@ -123,14 +120,8 @@ export class GuestStream {
 
   /** Begins to read a session; what the one before left open is settled and delivered. */
   startSession(session: StreamSession, nowMs: number): void {
-    const { bootId } = session;
-    if (session.recovered) this.ledger.startRecovered(bootId, nowMs);
-    else {
-      this.#items.push(
-        ...this.ledger.startSession(bootId, session.sequence, session.sameAttach, nowMs),
-      );
-    }
-    this.#context = { ...this.#context, boot: bootId };
+    this.#items.push(...this.ledger.startSession(session, nowMs));
+    this.#context = { ...this.#context, boot: session.bootId };
     this.#fault = undefined;
     this.#active = true;
     for (const lane of [this.#priority, ...this.#data]) {
@@ -166,10 +157,10 @@ export class GuestStream {
     this.#flush();
   }
 
-  /** Names what a session before left pending, once its guest had time to. */
-  settle(): void {
-    if (!this.ledger.settled) return;
-    this.#items.push(...this.ledger.nameRest());
+  /** The guest refreshed its own counters: books and stream take them in. */
+  claim(status: GuestStatus): void {
+    this.#items.push(...this.ledger.claim(status));
+    if (this.ledger.settled) this.#items.push(...this.ledger.nameRest());
     this.#flush();
   }
 
@@ -301,7 +292,7 @@ export class GuestStream {
     const type = kind & 0xffff;
     if (type === RECORD_LOST) {
       const loss = lane.decoder.decodeLost(this.#context, lane.ring, offset, length);
-      if (loss !== undefined && this.ledger.nameByGuest(loss)) this.#items.push(loss);
+      if (loss !== undefined && this.ledger.nameInBand(loss)) this.#items.push(loss);
       return;
     }
     this.ledger.take(1, lane.sequence);

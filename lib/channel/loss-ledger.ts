@@ -4,7 +4,7 @@
 //
 // Two scales are kept. Within a session each ring's own sequence shows a gap at once. Over an
 // attach (one life of a driver) the global sequence is exact whenever the guest has parked, that
-// is at each hello: attempted = delivered + undecodable + named + pending.
+// is at each hello: attempted = taken + named + pending.
 import type { Loss, LossReason, RecordClass } from "../model/model.ts";
 import { CLASS_COUNT, type GuestStatus, LOSS_COUNT } from "../wire/wire.ts";
 
@@ -12,9 +12,9 @@ import { CLASS_COUNT, type GuestStatus, LOSS_COUNT } from "../wire/wire.ts";
 export interface LossTotals {
   /** Records that became events or control records. */
   readonly delivered: number;
-  /** Lost, and named by guest or server with class and reason. */
+  /** Lost, and named with class and reason by the guest, or by the server that gave them up. */
   readonly named: number;
-  /** Missing at the end of a session; its owner may still name them. */
+  /** Missing since the last session; the guest's counters may still name them. */
   readonly pending: number;
   /** Missing and named by nobody. */
   readonly unaccounted: number;
@@ -24,10 +24,22 @@ export interface LossTotals {
   readonly byReason: Readonly<Record<string, number>>;
 }
 
+/** What the books need to know of a session. */
+export interface LedgerStart {
+  readonly bootId: string;
+  readonly sequence: number;
+  readonly sameAttach: boolean;
+  /** A server takes over in the middle: the first sequence is taken as it comes. */
+  readonly recovered: boolean;
+  readonly lostBefore: readonly number[];
+}
+
 /** More records a second than any guest can make; larger claims are cut to it. */
 const RECORDS_PER_SECOND_MAX = 10_000_000;
-/** Most that one claim may run ahead of everything that arrived before it. */
+/** Most that one in-band claim may run ahead of everything that arrived before it. */
 const CLAIM_STEP_MAX = 2 ** 40;
+/** Status refreshes after which the guest has had time to count what it lost before. */
+const HEARTBEATS_TO_SETTLE = 3;
 
 const CLASS_NAMES: readonly RecordClass[] = [
   "unknown",
@@ -49,35 +61,50 @@ const REASON_NAMES: readonly LossReason[] = [
   "shutdown",
   "unknown",
 ];
+/** Such records never came near a ring: only the status page names them. */
+const OUT_OF_BAND: ReadonlySet<LossReason> = new Set(["not-ready", "reentry", "shutdown"]);
+const INDEX_COUNT = CLASS_COUNT * LOSS_COUNT;
+
+const classOf = (index: number): RecordClass =>
+  CLASS_NAMES[Math.floor(index / LOSS_COUNT)] ?? "unknown";
+const reasonOf = (index: number): LossReason => REASON_NAMES[index % LOSS_COUNT] ?? "unknown";
+
+/** What the guest's status page counted, by class * LOSS_COUNT + reason. */
+class Claims {
+  lost: readonly number[] = [];
+  sequence = 0;
+  /** Refreshes in this session. */
+  heartbeats = 0;
+  /** What was lost before the books of this attach were opened is not ours to answer for. */
+  before: readonly number[] = [];
+  /** At the first refresh of this session. */
+  first: readonly number[] | undefined;
+  /** Named in-band when the last refresh was read: the next one must know of it. */
+  namedInBand = 0;
+}
 
 /** Accounts for the records of one guest. */
 export class LossLedger {
   readonly #guest: string;
-  // Attach scale. #base: sequence before the first one that this server answers for.
+  // Attach scale. #base: sequence up to which this server does not answer.
   #boot = "";
+  #open = false;
   #base = 0;
+  #baseUnknown = false;
+  #pastUnknown = false;
   #taken = 0;
   #namedInAttach = 0;
-  #namedByGuest = 0;
+  #namedInBand = 0;
   #sequenceMax = 0;
-  // The attach had a past that this server did not see: its late losses widen the books.
-  #pastUnknown = true;
-  // A resumed session: not even the first sequence is known.
-  #baseUnknown = false;
-  #open = false;
-  #givenUp = false;
   #attachMs = 0;
+  #claims = new Claims();
+  readonly #namedByIndex = new Array<number>(INDEX_COUNT).fill(0);
   // Session scale.
-  #sessionSequence = 0;
+  #givenUp = false;
   #pending = 0;
   #pendingReason: LossReason = "unnamed";
-  #ringGap = new Map<number, number>();
-  // Claims of the status page, index class * LOSS_COUNT + reason.
-  #claimed: number[] = [];
-  #namedByIndex = new Array<number>(CLASS_COUNT * LOSS_COUNT).fill(0);
-  #namedAtClaim = 0;
-  #statusSequence = 0;
-  #heartbeats = 0;
+  #namedAtStart: readonly number[] = [];
+  readonly #ringGap = new Map<number, number>();
   // Totals over everything.
   #delivered = 0;
   #named = 0;
@@ -95,13 +122,11 @@ export class LossLedger {
   }
 
   get totals(): LossTotals {
-    let gap = 0;
-    for (const missing of this.#ringGap.values()) gap += missing;
     return {
       delivered: this.#delivered,
       named: this.#named,
       pending: this.#pending,
-      unaccounted: this.#unaccounted + Math.max(0, gap),
+      unaccounted: this.#unaccounted + this.#gap(),
       mismatches: this.#mismatches,
       byReason: Object.fromEntries(this.#byReason),
     };
@@ -111,25 +136,20 @@ export class LossLedger {
    * A session begins; `sequence` is the last one that the guest, parked, had given out before it.
    * Returns the rows of an attach that ended with the session before.
    */
-  startSession(boot: string, sequence: number, sameAttach: boolean, nowMs: number): Loss[] {
+  startSession(start: LedgerStart, nowMs: number): Loss[] {
     let rows: Loss[] = [];
-    if (this.#open && sameAttach) {
-      this.#settle(sequence, nowMs);
+    if (this.#open && start.sameAttach) {
+      this.#settle(start.sequence, nowMs);
     } else {
       rows = this.closeAttach(nowMs);
-      this.#openAttach(boot, sequence, nowMs);
+      this.#openAttach(start, nowMs);
     }
-    this.#sessionSequence = sequence;
     this.#ringGap.clear();
-    this.#heartbeats = 0;
     this.#givenUp = false;
+    this.#claims.heartbeats = 0;
+    this.#claims.first = undefined;
+    this.#namedAtStart = [...this.#namedByIndex];
     return rows;
-  }
-
-  /** A server takes over in the middle of a session: the first sequence is taken as it comes. */
-  startRecovered(boot: string, nowMs: number): void {
-    this.startSession(boot, 0, false, nowMs);
-    this.#baseUnknown = true;
   }
 
   /** The session is not read any further, whatever is still in its rings. */
@@ -150,120 +170,107 @@ export class LossLedger {
   }
 
   /** The guest names a loss in its stream. False: it cannot be true, and was not counted. */
-  nameByGuest(loss: Loss): boolean {
+  nameInBand(loss: Loss): boolean {
     const { count, firstSequence: first, lastSequence: last, ring } = loss;
     if (first > last || count > last - first + 1 || last > this.#sequenceMax + CLAIM_STEP_MAX) {
       this.#mismatches++;
       return false;
     }
-    this.#count(loss);
-    this.#namedInAttach += count;
-    this.#namedByGuest += count;
-    if (last > this.#sequenceMax) this.#sequenceMax = last;
-    const place =
+    const index =
       CLASS_NAMES.indexOf(loss.recordClass) * LOSS_COUNT + REASON_NAMES.indexOf(loss.reason);
-    this.#namedByIndex[place] = (this.#namedByIndex[place] ?? 0) + count;
-    const gap = this.#ringGap.get(ring) ?? 0;
-    // Lost while no session ran: such records never took a place in a ring.
-    const ofRing = last <= this.#sessionSequence || loss.reason === "not-ready" ? 0 : count;
-    const early = first <= this.#sessionSequence ? count - Math.min(ofRing, Math.max(0, gap)) : 0;
-    if (ofRing > 0) {
-      const rest = gap - (count - early);
-      this.#ringGap.set(ring, this.#baseUnknown ? Math.max(0, rest) : rest);
-    }
-    const late = Math.min(early, this.#pending);
-    this.#pending -= late;
-    if (this.#pastUnknown && last <= this.#sessionSequence) this.#base -= early - late;
+    this.#name(loss, index);
+    this.#namedInBand += count;
+    if (last > this.#sequenceMax) this.#sequenceMax = last;
+    const gap = (this.#ringGap.get(ring) ?? 0) - count;
+    // The first frame of a resumed ring hides the gap that it names.
+    this.#ringGap.set(ring, this.#baseUnknown ? Math.max(0, gap) : gap);
     return true;
   }
 
   /** Records that arrived but could not be decoded: delivered no more, named instead. */
   undecodable(ring: number, recordClass: RecordClass, count: number): Loss {
     this.#delivered -= count;
-    const loss = this.#row(ring, recordClass, "undecodable", count, 0, 0);
+    const loss = this.#row(ring, recordClass, "undecodable", count);
     this.#count(loss);
     return loss;
   }
 
-  /** The guest's own counters; returns false when they contradict themselves or the stream. */
-  claim(status: GuestStatus): boolean {
-    const claimed = status.lost.map(Number);
+  /** The guest's own counters. Returns rows for losses that only they name. */
+  claim(status: GuestStatus): Loss[] {
+    const claims = this.#claims;
+    const lost = status.lost.map(Number);
     const sequence = Number(status.sequence);
-    let honest = sequence >= this.#statusSequence;
-    let total = 0;
-    for (const [index, count] of claimed.entries()) {
-      if (count < (this.#claimed[index] ?? 0)) honest = false;
-      total += count;
+    const total = lost.reduce((sum, count) => sum + count, 0);
+    const wentBack =
+      sequence < claims.sequence || lost.some((count, index) => count < (claims.lost[index] ?? 0));
+    const forgets = claims.heartbeats > 0 && total < claims.namedInBand;
+    if (wentBack || forgets) this.#mismatches++;
+    claims.lost = lost;
+    claims.sequence = sequence;
+    claims.namedInBand = this.#namedInBand;
+    claims.first ??= lost;
+    claims.heartbeats++;
+    const rows: Loss[] = [];
+    for (const [index] of lost.entries()) {
+      if (!OUT_OF_BAND.has(reasonOf(index))) continue;
+      const rest = this.#claimedAt(lost, index) - (this.#namedByIndex[index] ?? 0);
+      if (rest <= 0 || rest > CLAIM_STEP_MAX) continue;
+      this.#pending -= Math.min(rest, this.#pending);
+      rows.push(this.#nameByServer(index, rest));
     }
-    // Named before the last refresh of the counters, so this refresh must know of it.
-    if (this.#heartbeats > 0 && total < this.#namedAtClaim) honest = false;
-    this.#claimed = claimed;
-    this.#statusSequence = sequence;
-    this.#namedAtClaim = this.#namedByGuest;
-    this.#heartbeats++;
-    if (!honest) this.#mismatches++;
-    return honest;
+    return rows;
   }
 
-  /** True when the guest has had time to name what the session before left pending. */
+  /** True when the guest has had time to count what the session before left pending. */
   get settled(): boolean {
-    return this.#pending > 0 && this.#heartbeats >= 3;
+    return this.#pending > 0 && this.#claims.heartbeats >= HEARTBEATS_TO_SETTLE;
   }
 
-  /** Names what the guest did not. */
+  /** Names what is pending: by the guest's counters, and what they do not cover by ourselves. */
   nameRest(): Loss[] {
-    const count = this.#pending;
-    this.#pending = 0;
-    return count === 0 ? [] : [this.#nameByServer("unknown", this.#pendingReason, count)];
+    return this.#namePending(this.#claims.first ?? this.#claims.lost, this.#namedAtStart);
   }
 
-  /**
-   * The driver's life is over: everything that it is known to have attempted and that did not
-   * arrive is named, first by the guest's own counters, then by the server.
-   */
+  /** The driver's life is over: everything that it is known to have attempted is named. */
   closeAttach(nowMs: number): Loss[] {
     if (!this.#open) return [];
-    this.#settle(Math.max(this.#sequenceMax, this.#statusSequence), nowMs);
+    this.#settle(Math.max(this.#sequenceMax, this.#claims.sequence), nowMs);
     this.#open = false;
-    const rows: Loss[] = [];
-    for (const [index, count] of this.#claimed.entries()) {
-      const rest = Math.min(count - (this.#namedByIndex[index] ?? 0), this.#pending);
-      if (rest <= 0) continue;
-      const recordClass = CLASS_NAMES[Math.floor(index / LOSS_COUNT)] ?? "unknown";
-      const reason = REASON_NAMES[index % LOSS_COUNT] ?? "unknown";
-      this.#pending -= rest;
-      rows.push(this.#nameByServer(recordClass, reason, rest));
-    }
-    return [...rows, ...this.nameRest()];
+    return this.#namePending(this.#claims.lost, this.#namedByIndex);
   }
 
-  #openAttach(boot: string, sequence: number, nowMs: number): void {
-    this.#boot = boot;
+  #openAttach(start: LedgerStart, nowMs: number): void {
+    this.#boot = start.bootId;
     this.#open = true;
-    this.#base = sequence;
+    this.#base = start.recovered ? 0 : start.sequence;
+    this.#baseUnknown = start.recovered;
+    this.#pastUnknown = true;
     this.#taken = 0;
     this.#namedInAttach = 0;
-    this.#namedByGuest = 0;
-    this.#namedAtClaim = 0;
-    this.#sequenceMax = sequence;
-    this.#pastUnknown = true;
-    this.#baseUnknown = false;
-    this.#pending = 0;
-    this.#claimed = [];
-    this.#namedByIndex.fill(0);
-    this.#statusSequence = 0;
+    this.#namedInBand = 0;
+    this.#sequenceMax = start.sequence;
     this.#attachMs = nowMs;
+    this.#pending = 0;
+    this.#claims = new Claims();
+    this.#claims.before = start.lostBefore;
+    this.#namedByIndex.fill(0);
   }
 
-  // What is missing up to `sequence` now waits for the guest to name it in its next session.
+  #gap(): number {
+    let gap = 0;
+    for (const missing of this.#ringGap.values()) gap += missing;
+    return Math.max(0, gap);
+  }
+
+  // What is missing up to `sequence` is pending from now on.
   #settle(sequence: number, nowMs: number): void {
-    let pending = this.#plausible(sequence, nowMs) - this.#base - this.#taken - this.#namedInAttach;
+    const known = this.#base + this.#taken + this.#namedInAttach;
+    let pending = this.#plausible(sequence, nowMs) - known;
     if (this.#baseUnknown) {
-      let gap = 0;
-      for (const missing of this.#ringGap.values()) gap += missing;
-      this.#base += pending - gap;
-      pending = gap;
+      this.#base += pending - this.#gap();
+      pending = this.#gap();
     } else if (pending < 0) {
+      // Counters of the time before our books may reach into them, once.
       if (!this.#pastUnknown) this.#mismatches++;
       this.#base += pending;
       pending = 0;
@@ -275,44 +282,53 @@ export class LossLedger {
     this.#pendingReason = this.#givenUp ? "quarantine" : "unnamed";
   }
 
+  #namePending(claimed: readonly number[], named: readonly number[]): Loss[] {
+    const rows: Loss[] = [];
+    for (const [index] of claimed.entries()) {
+      const rest = Math.min(this.#claimedAt(claimed, index) - (named[index] ?? 0), this.#pending);
+      if (rest <= 0 || OUT_OF_BAND.has(reasonOf(index))) continue;
+      this.#pending -= rest;
+      rows.push(this.#nameByServer(index, rest));
+    }
+    if (this.#pending === 0) return rows;
+    const loss = this.#row(-1, "unknown", this.#pendingReason, this.#pending);
+    this.#pending = 0;
+    this.#namedInAttach += loss.count;
+    if (loss.reason === "unnamed") this.#unaccounted += loss.count;
+    else this.#count(loss);
+    return [...rows, loss];
+  }
+
+  #claimedAt(claimed: readonly number[], index: number): number {
+    return (claimed[index] ?? 0) - (this.#claims.before[index] ?? 0);
+  }
+
   // A sequence that no guest can have reached in the time is cut, and counted as a contradiction.
   #plausible(sequence: number, nowMs: number): number {
     const seconds = (nowMs - this.#attachMs) / 1000 + 1;
-    const most = Math.max(this.#sequenceMax, this.#base) + RECORDS_PER_SECOND_MAX * seconds;
-    if (sequence <= most) return sequence;
+    const seen = Math.max(this.#sequenceMax, this.#base);
+    if (sequence <= seen + RECORDS_PER_SECOND_MAX * seconds) return sequence;
     this.#mismatches++;
-    return Math.max(this.#sequenceMax, this.#base);
+    return seen;
   }
 
-  #nameByServer(recordClass: RecordClass, reason: LossReason, count: number): Loss {
-    const loss = this.#row(-1, recordClass, reason, count, 0, 0);
-    this.#namedInAttach += count;
-    if (reason === "unnamed") this.#unaccounted += count;
-    else this.#count(loss);
+  #nameByServer(index: number, count: number): Loss {
+    const loss = this.#row(-1, classOf(index), reasonOf(index), count);
+    this.#name(loss, index);
     return loss;
   }
 
-  #row(
-    ring: number,
-    recordClass: RecordClass,
-    reason: LossReason,
-    count: number,
-    firstSequence: number,
-    lastSequence: number,
-  ): Loss {
+  #name(loss: Loss, index: number): void {
+    this.#namedInAttach += loss.count;
+    this.#namedByIndex[index] = (this.#namedByIndex[index] ?? 0) + loss.count;
+    this.#count(loss);
+  }
+
+  #row(ring: number, recordClass: RecordClass, reason: LossReason, count: number): Loss {
     const guest = this.#guest;
     const boot = this.#boot;
-    return {
-      kind: "loss",
-      guest,
-      boot,
-      ring,
-      recordClass,
-      reason,
-      count,
-      firstSequence,
-      lastSequence,
-    };
+    const unknown = { firstSequence: 0, lastSequence: 0 };
+    return { kind: "loss", guest, boot, ring, recordClass, reason, count, ...unknown };
   }
 
   #count(loss: Loss): void {

@@ -42,6 +42,8 @@ export interface GuestSession {
   /** Last global sequence that the guest had given out before. */
   readonly sequence: number;
   readonly boottimeNs: bigint;
+  /** The guest's loss counters when this server first met the attach; empty: it began with us. */
+  readonly lostBefore: readonly number[];
 }
 
 /** Why a session ends. */
@@ -166,6 +168,7 @@ export class Registration {
     this.#hello = hint.hello;
     this.#helloSeen = hint.hello.helloSeq;
     this.#sessionId = hint.sessionId;
+    const status = this.#pages.readStatus();
     const session: GuestSession = {
       sessionId: hint.sessionId,
       previousSessionId: 0,
@@ -176,7 +179,8 @@ export class Registration {
       recovered: true,
       heads: hint.heads,
       sequence: Number(hint.hello.sequence),
-      boottimeNs: this.#pages.readStatus()?.boottimeNs ?? hint.hello.clockBoottimeNs,
+      boottimeNs: status?.boottimeNs ?? hint.hello.clockBoottimeNs,
+      lostBefore: (status?.lost ?? []).map(Number),
     };
     this.#session = session;
     this.#options.hooks.sessionStarting(session);
@@ -205,6 +209,7 @@ export class Registration {
   setLiveness(liveness: GuestLiveness): void {
     this.#liveness = liveness;
     if (liveness !== "off" || this.#state === "offline") return;
+    this.#readLastStatus();
     this.#endSession("powered-off");
     this.#writeSession(SESSION_CLOSED, 0);
     this.#change("powered-off", "the hypervisor says that the guest is off");
@@ -235,6 +240,7 @@ export class Registration {
 
   /** Ends the session in good order. */
   close(): void {
+    this.#readLastStatus();
     this.#endSession("closed");
     this.#writeSession(SESSION_CLOSED, 0);
   }
@@ -282,6 +288,8 @@ export class Registration {
     const previousSessionId = this.#sessionId;
     this.#sessionId = this.#newSessionId();
     this.#hello = hello;
+    // A driver that has given out no sequence yet may not have written its status page either.
+    const isKnown = sameAttach || hello.sequence === 0n;
     const session: GuestSession = {
       sessionId: this.#sessionId,
       previousSessionId,
@@ -293,6 +301,7 @@ export class Registration {
       heads: [],
       sequence: Number(hello.sequence),
       boottimeNs: hello.clockBoottimeNs,
+      lostBefore: isKnown ? [] : (this.#pages.readStatus()?.lost ?? []).map(Number),
     };
     this.#session = session;
     this.#sessions++;
@@ -322,6 +331,15 @@ export class Registration {
       const known = this.#liveness === "running" ? "" : " (nobody says whether the guest runs)";
       const seconds = ((nowMs - this.#beatMs) / 1000).toFixed(1);
       this.#change("heartbeat-stopped", `no heartbeat for ${seconds} s${known}`);
+    }
+  }
+
+  // The counters that a driver left behind name what it could not put into a ring any more.
+  #readLastStatus(): void {
+    if (this.#session === undefined || this.#session.recovered) return;
+    const status = this.#pages.readStatus();
+    if (status !== undefined && status.heartbeat !== this.#guestHeartbeat) {
+      this.#options.hooks.statusRead(status);
     }
   }
 

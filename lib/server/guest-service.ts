@@ -214,8 +214,7 @@ export class GuestService {
 
   #readStatus(status: GuestStatus): void {
     this.#guestClock.set(status.boottimeNs);
-    this.stream.ledger.claim(status);
-    this.stream.settle();
+    this.stream.claim(status);
     const off = this.registration.state === "monitored" && status.sensors === 0n;
     this.#sensorsOff = off ? this.#sensorsOff + 1 : 0;
     if (this.#sensorsOff === SENSORS_OFF_MAX) {
