@@ -3,7 +3,7 @@
 // them. The canary comes first: a drain with a planted hole, which must be found, or nothing that
 // follows means anything. What was learned stays in build/fuzz, what was found in build/fuzz/found.
 import { spawnSync } from "node:child_process";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -52,6 +52,29 @@ interface Outcome {
   readonly log: string;
 }
 
+/** Rings of the wire vectors as raw input: what every decoder of the project must agree on. */
+function writeSeeds(): string {
+  interface VectorRing {
+    readonly features: string;
+    readonly tail: string;
+    readonly ringHex: string;
+  }
+  const read = (name: string) =>
+    JSON.parse(readFileSync(join(ROOT, "guest-drivers/wire/vectors", name), "utf8"));
+  const rings: readonly VectorRing[] = [...read("rings.json"), ...read("malformed.json").rings];
+  const folder = join(BUILD, "seeds");
+  mkdirSync(folder, { recursive: true });
+  for (const [index, { features, tail, ringHex }] of rings.entries()) {
+    const units = Number(BigInt.asUintN(16, BigInt(tail) / 16n));
+    const head = [0x80 | (features === "1" ? 0x40 : 0) | 0x3c, units & 0xff, units >>> 8];
+    writeFileSync(
+      join(folder, `ring-${index}`),
+      Buffer.concat([Buffer.from(head), Buffer.from(ringHex, "hex")]),
+    );
+  }
+  return folder;
+}
+
 function build(target: Target): string {
   const program = join(BUILD, target.name);
   const sanitizers = ["-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=undefined"];
@@ -70,7 +93,7 @@ function build(target: Target): string {
   return program;
 }
 
-function run(target: Target, seconds: number): Outcome {
+function run(target: Target, seconds: number, seeds: readonly string[] = []): Outcome {
   const program = build(target);
   const learned = join(BUILD, `corpus-${target.name}`);
   const found = join(BUILD, "found/");
@@ -85,6 +108,7 @@ function run(target: Target, seconds: number): Outcome {
       "-print_final_stats=1",
       `-artifact_prefix=${found}${target.name}-`,
       learned,
+      ...seeds,
     ],
     { encoding: "utf8", maxBuffer: 1 << 28, timeout: (seconds + 60) * 1000 },
   );
@@ -128,9 +152,10 @@ function main(): void {
   say(`canary: ${isFound ? `found after ${canary.executions} executions` : "NOT found"}`);
   if (!isFound) fail("the planted hole was not found, so this run proves nothing");
 
+  const seeds = writeSeeds();
   const each = Math.max(1, Math.floor(seconds / targets.length));
   const outcomes = targets.map((target) => {
-    const outcome = run(target, each);
+    const outcome = run(target, each, target.sources === DRAIN ? [seeds] : []);
     const end = outcome.hasCrashed ? "CRASHED" : "nothing found";
     say(
       `${target.name}: ${outcome.executions} executions, ${outcome.spans} spans drained, ` +
