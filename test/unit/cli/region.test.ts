@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { toJson } from "../../../lib/cli/json.ts";
 import { readRegion } from "../../../lib/cli/region.ts";
 import { regionLines } from "../../../lib/cli/region-lines.ts";
+import type { GuestDriver } from "../../../lib/model/model.ts";
 import {
   encodeHello,
   encodeSession,
@@ -36,10 +37,10 @@ function region(): Uint8Array {
     ...{ featuresOffered: 3n, featuresRequired: 0n },
   };
   image.set(encodeSuperblock(superblock));
-  const driver = {
+  const driver: GuestDriver = {
     ...{ version: "1.2.3", os: "linux", osVersion: "6.1 \x1b[31mred", cpuCount: 2 },
     ...{ mapKind: "write-back", capabilities: 0x1_0000_0001n, wireHash: 1 },
-  } as const;
+  };
   const hello = {
     ...{ helloSeq: 3n, protocol: 1, featuresAccepted: 0n, bootId: "cd".repeat(16), attachNs: 1n },
     ...{ serverEpoch: 7n, clockBoottimeNs: 1n, clockRealtimeNs: 2n, sequence: 0n, driver },

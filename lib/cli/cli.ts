@@ -1,0 +1,65 @@
+#!/usr/bin/env node
+// SPDX-License-Identifier: Apache-2.0
+// The `undercroft` program: finds the command, runs it and turns its end into an exit status. Only
+// this file ends the process; commands return their status or throw.
+import { readFileSync, realpathSync } from "node:fs";
+import { dirname, join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { isUndercroftError, UndercroftError } from "../errors/errors.ts";
+import { type CommandName, HELP } from "./help.ts";
+import { checkIndicators } from "./indicators.ts";
+import { dumpRegion } from "./region.ts";
+import { serve } from "./serve.ts";
+import { start } from "./start.ts";
+
+const commands: Readonly<Record<CommandName, (args: readonly string[]) => Promise<number>>> = {
+  start,
+  serve,
+  "region dump": dumpRegion,
+  "indicators check": checkIndicators,
+};
+
+/** Runs the program with its arguments and returns the exit status. */
+export async function main(args: readonly string[]): Promise<number> {
+  try {
+    return await run(args);
+  } catch (cause) {
+    if (!isUndercroftError(cause)) throw cause;
+    process.stderr.write(`undercroft: ${cause.message} (${cause.code})\n`);
+    return cause.code === "ERR_UC_ARGUMENT" ? 2 : 1;
+  }
+}
+
+async function run(args: readonly string[]): Promise<number> {
+  const [first = "", second = ""] = args;
+  const name = [`${first} ${second}`, first].find((words) => words in commands) ?? "";
+  if (args.includes("--help") || args.includes("-h") || args.length === 0) {
+    const help = HELP[name as keyof typeof HELP];
+    // Without arguments nothing was asked for that could have been done.
+    (args.length === 0 ? process.stderr : process.stdout).write(help);
+    return args.length === 0 ? 2 : 0;
+  }
+  if (first === "--version") {
+    process.stdout.write(`${version()}\n`);
+    return 0;
+  }
+  const command = commands[name as CommandName];
+  if (command === undefined) {
+    const known = Object.keys(commands).join(", ");
+    throw new UndercroftError("ERR_UC_ARGUMENT", `no command "${first}"; commands: ${known}`);
+  }
+  return command(args.slice(name.split(" ").length));
+}
+
+/** The package's version: its package.json lies above this file, built or not. */
+function version(): string {
+  const file = join(dirname(fileURLToPath(import.meta.url)), "../../package.json");
+  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
+}
+
+// As a program only, not when a test imports it; npm runs it through a link.
+if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === import.meta.filename) {
+  // Not by exitCode: what an interrupted command left waiting must not keep the program alive.
+  process.exit(await main(process.argv.slice(2)));
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// `undercroft serve`: protects running guests through their region files, for administrators. A
+// guest whose region is not usable is reported and left out; the others are served.
+import process from "node:process";
+import { isUndercroftError, UndercroftError } from "../errors/errors.ts";
+import { createServer, type Server } from "../server/server.ts";
+import { openIvshmemRegion, type Region } from "../transport/transport.ts";
+import { decodeSuperblock, PAGE_BYTES, SUPERBLOCK_LAYOUT } from "../wire/wire.ts";
+import { indicatorSummary, readIndicators, readPolicy } from "./indicators.ts";
+import { Interrupt } from "./interrupt.ts";
+import { toJson } from "./json.ts";
+import { readArguments, textOption, usageError } from "./usage.ts";
+import { GuestWatch } from "./watch.ts";
+
+interface NamedPath {
+  readonly name: string;
+  readonly path: string;
+}
+
+/** Runs the command. */
+export async function serve(args: readonly string[]): Promise<number> {
+  const parsed = readArguments("serve", args, {
+    region: { type: "string", multiple: true },
+    indicators: { type: "string" },
+    policy: { type: "string" },
+    json: { type: "boolean" },
+  });
+  const wanted = namedPaths(parsed.values.region);
+  const file = textOption(parsed, "indicators");
+  const indicators = file === undefined ? [] : await readIndicators(file);
+  const server = createServer({
+    indicators,
+    policy: await readPolicy(textOption(parsed, "policy")),
+  });
+  if (parsed.values.json === true) writeJson(server);
+  else process.stdout.write(`${indicatorSummary(indicators)}\n`);
+  const regions = attachAll(server, wanted, parsed.values.json === true);
+  if (regions.length === 0) return 1;
+  const interrupt = new Interrupt();
+  server.start();
+  await interrupt.wait();
+  interrupt.close();
+  for (const guest of server.stats.guests) server.detachGuest(guest.guest.name);
+  server.close();
+  for (const region of regions) region.close();
+  return regions.length === wanted.length ? 0 : 1;
+}
+
+function namedPaths(values: unknown): NamedPath[] {
+  const texts = Array.isArray(values) ? (values as readonly string[]) : [];
+  if (texts.length === 0) throw usageError("serve", "--region NAME=PATH is missing");
+  return texts.map((text) => {
+    const at = text.indexOf("=");
+    const [name, path] = [text.slice(0, at), text.slice(at + 1)];
+    if (at > 0 && path !== "") return { name, path };
+    throw usageError("serve", `--region "${text}": must be NAME=PATH`);
+  });
+}
+
+/** Attaches what can be attached and says why the rest cannot. */
+function attachAll(server: Server, wanted: readonly NamedPath[], json: boolean): Region[] {
+  const regions: Region[] = [];
+  for (const { name, path } of wanted) {
+    let region: Region | undefined;
+    try {
+      region = openIvshmemRegion(path);
+      refuseForeign(region);
+      if (!json) new GuestWatch(server, name, (line) => process.stdout.write(`${line}\n`));
+      server.attachGuest({ name, region });
+      regions.push(region);
+    } catch (cause) {
+      region?.close();
+      if (!isUndercroftError(cause)) throw cause;
+      process.stderr.write(`undercroft: guest ${name}: ${cause.message} (${cause.code})\n`);
+    }
+  }
+  return regions;
+}
+
+/**
+ * Refuses a file that holds something else than a region, before the server formats it. A region
+ * that a guest damaged is no reason: it is made anew.
+ */
+function refuseForeign(region: Region): void {
+  const page = new Uint8Array(PAGE_BYTES);
+  region.copyOut(0, page);
+  const magic = new DataView(page.buffer).getBigUint64(SUPERBLOCK_LAYOUT.magic, true);
+  if (magic === 0n) return;
+  try {
+    decodeSuperblock(page, region.bytes);
+  } catch (cause) {
+    if (!isUndercroftError(cause) || cause.code === "ERR_UC_REGION_CORRUPT") return;
+    const message = `${region.name}: ${cause.message}; is it the right file?`;
+    throw new UndercroftError(cause.code, message, { path: region.name }, { cause });
+  }
+}
+
+function writeJson(server: Server): void {
+  const write = (kind: string) => (value: object) =>
+    void process.stdout.write(`${toJson({ kind, ...value })}\n`);
+  server.on("state", write("state"));
+  server.on("finding", write("finding"));
+  server.on("command", write("command"));
+  server.on("fault", write("fault"));
+}
