@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes frames into any region byte by byte, right ones and every kind of wrong one. A second
 // opinion: shares no code with the rings of the product, not even the checksum.
+import type { RingPlacement } from "../../lib/model/model.ts";
 import type { Region } from "../../lib/transport/transport.ts";
 
 /** A region of 1 MiB with one ring of 16 KiB, on page borders. */
@@ -59,22 +60,27 @@ export class RingWriter {
   at = 0n;
   readonly #region: Region;
   readonly #withCrc: boolean;
+  readonly #placement: RingPlacement;
+  readonly #capacity: number;
 
-  constructor(region: Region, features: bigint) {
+  constructor(region: Region, features: bigint, placement: RingPlacement = PLACEMENT) {
     this.#region = region;
     this.#withCrc = (features & 1n) !== 0n;
+    this.#placement = placement;
+    this.#capacity = 2 ** placement.capacityLog2;
   }
 
   put(frame: Frame): void {
     const bytes = frameBytes(frame, this.#withCrc);
-    const start = Number(this.at % BigInt(CAPACITY));
-    this.#region.copyIn(PLACEMENT.ringOffset + start, bytes.subarray(0, CAPACITY - start));
+    const start = Number(this.at % BigInt(this.#capacity));
+    const fitting = bytes.subarray(0, this.#capacity - start);
+    this.#region.copyIn(this.#placement.ringOffset + start, fitting);
     this.at = BigInt.asUintN(64, this.at + BigInt(16 + roundUp(frame.length ?? bytes.length - 16)));
   }
 
   /** Stores the tail, by default where the cursor is. */
   publish(tail: bigint = this.at): void {
-    this.#region.storeU64(PLACEMENT.producerOffset, BigInt.asUintN(64, tail));
+    this.#region.storeU64(this.#placement.producerOffset, BigInt.asUintN(64, tail));
   }
 
   /** Puts good records from the cursor to `position`, numbered on from `sequence`. */
