@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * CRC-32C with the processor's own instruction where it has one, the portable core's table where
- * not. Called by drain.c and producer.c on private memory only. Guards against accident, not malice.
+ * not. Called by drain.c and producer.c on private memory only. Guards against accident, not
+ * malice.
  */
 #ifndef UC_ADDON_CRC32C_H
 #define UC_ADDON_CRC32C_H

@@ -96,7 +96,7 @@ export class HandMadeRing {
 }
 
 /** The definition, bit by bit: the second opinion on both native ways to compute it. */
-export function crc32cBitwise(bytes: Uint8Array): number {
+function crc32cBitwise(bytes: Uint8Array): number {
   let crc = 0xffff_ffff;
   for (const byte of bytes) {
     crc ^= byte;

@@ -26,10 +26,10 @@ beforeAll(() => {
   }
 });
 
-const child = (file: string) =>
+const child = (file: URL) =>
   run(
     process.execPath,
-    ["--expose-gc", fileURLToPath(new URL(file, import.meta.url)), `${OUTPUT}/undercroft.node`],
+    ["--expose-gc", fileURLToPath(file), `${OUTPUT}/undercroft.node`],
     {
       // Node itself is not built with the sanitizer, so its runtime must come first.
       LD_PRELOAD: `${library("libasan.so")}:${library("libubsan.so")}`,
@@ -39,14 +39,14 @@ const child = (file: string) =>
   );
 
 it("in orderly use", () => {
-  const result = child("orderly-child.ts");
+  const result = child(new URL("orderly-child.ts", import.meta.url));
   expect(result.stderr).toBe("");
   expect([result.status, result.signal]).toEqual([0, null]);
   expect(Number(result.stdout)).toBe(2 * 5 * RECORDS_A_LIFE);
 });
 
 it("under nonsense", () => {
-  const result = child("nonsense-child.ts");
+  const result = child(new URL("nonsense-child.ts", import.meta.url));
   expect(result.stderr).toBe("");
   expect([result.status, result.signal]).toEqual([0, null]);
   expect(JSON.parse(result.stdout).wrongErrors).toBe(0);
