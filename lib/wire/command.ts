@@ -111,6 +111,9 @@ function encodeRules(
       `${rules.length} verdict rules; a guest takes at most ${w.RULES_MAX}`,
     );
   }
+  if (!isCount(generation)) {
+    throw new UndercroftError("ERR_UC_COMMAND_INVALID", `${generation} is no rule generation`);
+  }
   const begin = w.COMMAND_RULES_BEGIN_LAYOUT;
   const parts = [
     part(w.COMMAND_RULES_BEGIN, begin.size, (view) => {
@@ -152,11 +155,23 @@ function encodeRules(
   return parts;
 }
 
-/** Bytes of one verdict rule with its padded pattern. */
+const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 0;
+
+/**
+ * Bytes of one verdict rule with its padded pattern.
+ * @throws {UndercroftError} ERR_UC_COMMAND_INVALID
+ */
 export function encodeRule(rule: VerdictRule, guestNowNs: bigint): Uint8Array {
   const invalid = (why: string): never => {
     throw new UndercroftError("ERR_UC_COMMAND_INVALID", `rule ${rule.id}: ${why}`);
   };
+  if (!isCount(rule.id)) invalid("the id is no whole number");
+  if (rule.uid !== undefined && !(isCount(rule.uid) && rule.uid < w.UID_ANY)) {
+    invalid(`${rule.uid} is no user id`);
+  }
+  if (rule.expiresInMs !== undefined && !isCount(Math.round(rule.expiresInMs))) {
+    invalid(`it cannot expire in ${rule.expiresInMs} ms`);
+  }
   if (rule.match === "sha256" && !/^[0-9a-f]{64}$/.test(rule.pattern)) {
     invalid("a sha256 pattern is 64 lower-case hex digits");
   }
@@ -175,8 +190,9 @@ export function encodeRule(rule: VerdictRule, guestNowNs: bigint): Uint8Array {
   if (operations === 0) invalid("names no operation");
   view.setBigUint64(layout.id, BigInt(rule.id), true);
   if (rule.expiresInMs !== undefined) {
-    const expires = guestNowNs + BigInt(Math.round(rule.expiresInMs * 1e6));
-    view.setBigUint64(layout.expiresNs, expires, true);
+    // Zero would mean that it never expires.
+    const expires = guestNowNs + BigInt(Math.round(rule.expiresInMs)) * 1_000_000n;
+    view.setBigUint64(layout.expiresNs, expires > 0n ? expires : 1n, true);
   }
   view.setUint32(layout.operations, operations, true);
   view.setUint32(layout.match, MATCHES[rule.match], true);

@@ -76,7 +76,8 @@ export function encodeSuperblock(superblock: Superblock): Uint8Array {
 /**
  * Reads a copy of page 0: for `region dump`, the server's recovery of an old region, and tests.
  * A server that owns the region decides by its private copy instead.
- * @throws {UndercroftError} ERR_UC_REGION_MAGIC, ERR_UC_REGION_VERSION, ERR_UC_REGION_CORRUPT
+ * @throws {UndercroftError} ERR_UC_REGION_MAGIC, ERR_UC_REGION_VERSION, ERR_UC_REGION_CORRUPT,
+ * ERR_UC_REGION_SIZE
  */
 export function decodeSuperblock(page: Uint8Array, actualBytes: number): Superblock {
   const view = viewOf(page);
