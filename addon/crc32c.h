@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * CRC-32C with the processor's own instruction where it has one, the portable core's table where
- * not. Called by drain.c and producer.c on private memory only. Guards against accident, not
- * malice.
+ * CRC-32C of frames in private memory, for drain.c and producer.c. Guards against accident, not
+ * malice. Must not be pointed at the region.
  */
 #ifndef UC_ADDON_CRC32C_H
 #define UC_ADDON_CRC32C_H

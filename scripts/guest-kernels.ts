@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Fetches the newest kernels that guests boot into the cache, so that tests and the main job need
-// no download later. `node scripts/guest-kernels.ts [SERIES... | --all]`; default: the first series.
+// no download later. `node scripts/guest-kernels.ts [SERIES... | --all]`; default: first series.
 import { kernelSeries, obtainKernel } from "../lib/hypervisor/hypervisor.ts";
 
 const args = process.argv.slice(2);

@@ -117,7 +117,7 @@ export function emitCheckHeader(header: WireHeader): string {
   const out = [
     "/* SPDX-License-Identifier: GPL-2.0-only OR MIT */",
     "/* Generated from uc_wire.h by scripts/wire-gen.ts. Do not edit.",
-    " * Included once by every build that uses the wire format, so that the generator's offsets and",
+    " * Included once by every build of the wire format, so that the generator's offsets and",
     " * the compiler's cannot differ. The includer has offsetof. */",
     "#ifndef UC_WIRE_CHECK_GEN_H",
     "#define UC_WIRE_CHECK_GEN_H",

@@ -34,7 +34,7 @@ static inline uint64_t uc_sequence_take(struct uc_sequence *sequence)
 	return uc_atomic_fetch_add_u64(&sequence->last, 1) + 1;
 }
 
-/* Index of a loss counter, as in the status page; a class or reason beyond the table counts as 0. */
+/* Index of a loss counter, as in the status page; a class or reason beyond the table is 0. */
 static inline uint32_t uc_loss_index(uint32_t record_class, uint32_t reason)
 {
 	return (record_class < UC_CLASS_COUNT ? record_class : 0) * UC_LOSS_COUNT +

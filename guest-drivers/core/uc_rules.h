@@ -22,7 +22,7 @@ extern "C" {
 /* All patterns of one table together. */
 #define UC_RULES_BYTES_MAX 0x400000u
 
-/* Where tables live; must outlive them. Called while building and freeing only, never by a look-up. */
+/* Where tables live; must outlive them. Called to build and to free only, never by a look-up. */
 struct uc_allocator {
 	/* NULL when there is no memory; 8-byte aligned; need not be zeroed. May sleep. */
 	void *(*allocate)(void *context, size_t bytes);

@@ -115,7 +115,7 @@ struct uc_directory_entry {
 #define UC_OS_WINDOWS 2u
 #define UC_OS_SIMULATED 3u
 
-/* What a driver can do. Low half: sensors (also the mask of START_MONITORING). High half: actions. */
+/* What a driver can do. Low half: sensors, also the mask of START_MONITORING. High: actions. */
 #define UC_SENSOR_PROCESS 0x1ull
 #define UC_SENSOR_FILE 0x2ull
 #define UC_SENSOR_REGISTRY 0x4ull

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /* Generated from uc_wire.h by scripts/wire-gen.ts. Do not edit.
- * Included once by every build that uses the wire format, so that the generator's offsets and
+ * Included once by every build of the wire format, so that the generator's offsets and
  * the compiler's cannot differ. The includer has offsetof. */
 #ifndef UC_WIRE_CHECK_GEN_H
 #define UC_WIRE_CHECK_GEN_H
@@ -13,7 +13,7 @@
 #define UC_WIRE_ASSERT _Static_assert
 #endif
 
-#define UC_WIRE_HASH 0xedbf46e8u
+#define UC_WIRE_HASH 0x14a97144u
 
 UC_WIRE_ASSERT(sizeof(struct uc_superblock) == 96, "uc_superblock");
 UC_WIRE_ASSERT(offsetof(struct uc_superblock, magic) == 0,

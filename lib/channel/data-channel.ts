@@ -24,7 +24,7 @@ export class DataChannel {
     this.#accounts = this.#accounts.filter((account) => account.stream !== stream);
   }
 
-  /** Gives each guest at most one turn. Returns the cost of all of them; 0: everything was empty. */
+  /** Gives each guest at most one turn. Returns the cost of all of them; 0: all were empty. */
   round(): number {
     const accounts = this.#accounts;
     let cost = 0;

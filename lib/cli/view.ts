@@ -110,7 +110,8 @@ export function lossText(loss: LossTotals): string {
 /** Minutes and seconds. */
 export function duration(ms: number): string {
   const seconds = Math.floor(ms / 1000);
-  return `${String(Math.floor(seconds / 60)).padStart(2, "0")}:${String(seconds % 60).padStart(2, "0")}`;
+  const digits = (value: number): string => String(value).padStart(2, "0");
+  return `${digits(Math.floor(seconds / 60))}:${digits(seconds % 60)}`;
 }
 
 function guestLine(state: ViewState): string {

@@ -10,7 +10,7 @@ export interface RingPlacement {
   readonly capacityLog2: number;
 }
 
-/** Numbers per record in {@link RingConsumer.records}: offset, length, type | flags<<16, sequence. */
+/** Numbers a record in {@link RingConsumer.records}: offset, length, type | flags<<16, sequence. */
 export const RECORD_STRIDE = 4;
 
 /** Indexes into the `stats` of a consumer. All are cumulative except head and lastSequence. */

@@ -100,7 +100,7 @@ export function loadAddon(paths: readonly string[] = candidates()): Addon {
   }
   throw new UndercroftError(
     "ERR_UC_NATIVE_MISSING",
-    `no native addon could be loaded; run \`npm run build:native\`. Tried:\n  ${tried.join("\n  ")}`,
+    `no native addon can be loaded; run \`npm run build:native\`. Tried:\n  ${tried.join("\n  ")}`,
     { platform: process.platform, arch: process.arch },
   );
 }

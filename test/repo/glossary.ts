@@ -25,7 +25,7 @@ export const refusedWords: readonly RefusedWord[] = [
   { word: "backend", use: "manager", allowed: /memory-backend-\w+|fsnotify_backend/gi },
   { word: "controller", use: "manager", allowed: /AbortController|abort ?controller/gi },
   { word: "onboarding", use: "enrolment or registration" },
-  { word: "collector", use: "sensor" },
+  { word: "collector", use: "sensor", allowed: /garbage collectors?/gi },
   { word: "shm", use: "region", allowed: /\/dev\/shm|shm_(open|unlink)|dev_shm/gi },
   { word: "ioc", use: "indicator" },
   { word: "rpc", use: "command", allowed: /rpc_pipefs/g },

@@ -103,7 +103,7 @@ function wordRules({ path, text }: RepoFile): Finding[] {
 
 /** Nothing may depend on the machine or the registry where the project happens to be built. */
 function placeRules({ path, text }: RepoFile): Finding[] {
-  const places = [/(?<![\w.])\/work\//, /\.library\b/, /\bregistry\.[a-z]+js\.org/, /\/root\//];
+  const places = [/(?<![\w.])\/work\//, /\.library\b/, /\bregistry\.[a-z]+js\.org/];
   return text.split("\n").flatMap((line, index) => {
     if (path === "test/repo/tidy.ts" || path === "test/repo/tidy.test.ts") return [];
     const found = places.find((place) => place.test(line));
