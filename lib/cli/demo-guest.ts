@@ -84,7 +84,7 @@ now() { cut -d. -f1 /proc/uptime; }
 run_until_killed() {
   "$@" &
   victim=$!
-  (usleep 5000000; while [ $(now) -lt $deadline ]; do usleep 500000; done; kill $victim) &
+  (usleep 5000000; while [ $(now) -lt $deadline ]; do usleep 500000; done; kill $victim) >/dev/null &
   guard=$!
   wait $victim
   status=$?
@@ -106,7 +106,7 @@ deadline=$(($(now) + 60))
 usleep 500000
 point '${point.killedByHash}' "$(run_until_killed /opt/demo/install.sh 2>/dev/null)" 137
 point '${point.openRefused}' "$(cat ${DEMO.secretPath} 2>&1)" '*not permitted*'
-point '${point.execRefused}' "$(/opt/demo/${DEMO.minerName} 2>&1)$?" '*126'
+point '${point.execRefused}' "$(/opt/demo/${DEMO.minerName} 2>&1)" '*not permitted*'
 point '${point.killedByCommandLine}' \\
   "$(run_until_killed /opt/demo/download.sh ${DEMO.stageUrl}payload 2>/dev/null)" 137
 point '${point.undisturbed}' \\

@@ -97,8 +97,7 @@ export class DemoRun {
     const guest = await startGuest({ name, region: this.#file, kernelSeries, report: log });
     this.guest = guest;
     this.#server.setLiveness(name, "running");
-    guest.report.onPoint = (point, ok) =>
-      log(printable(`guest says: ${ok ? "ok" : "NOT OK"}, ${point}`));
+    guest.report.onLine = (text) => log(printable(`guest says: ${text}`));
     this.#ending = guest.exited.then((reason) => {
       this.#exitReason = reason;
       this.#server.setLiveness(name, "off");

@@ -52,10 +52,12 @@ export function judgeDemo(seen: Observations, values: IntrusionValues): Expected
       point(GUEST_POINTS.undisturbed),
     ]),
     outcome("every event accounted for", [
+      ["server: events arrived", seen.events > 0],
       ["server: no unaccounted loss", seen.loss.unaccounted === 0],
     ]),
     outcome("driver unloaded and guest unregistered", [
       ["server: state left", seen.hasLeft],
+      ["server: finding that the driver is gone", seen.findings.some(isUnloading)],
       point(GUEST_POINTS.unloaded),
       point(GUEST_POINTS.healthy),
     ]),
@@ -106,7 +108,14 @@ function findingsOf(seen: Observations, text: string): Finding[] {
 
 function otherFindings(seen: Observations, values: IntrusionValues): Finding[] {
   const texts = [values.payloadSha256, values.secretPath, values.minerName, values.stageUrl];
-  return seen.findings.filter(({ value }) => !texts.some((text) => value.includes(text)));
+  return seen.findings.filter(
+    (finding) => !isUnloading(finding) && !texts.some((text) => finding.value.includes(text)),
+  );
+}
+
+// Unloading a driver is worth a finding anywhere, so also at the demo's own end.
+function isUnloading(finding: Finding): boolean {
+  return finding.rule === "driver_unregistered";
 }
 
 function killChecks(seen: Observations, findings: readonly Finding[]): Check[] {

@@ -36,8 +36,8 @@ export class GuestReport {
   readonly points: Map<string, boolean> = new Map();
   /** Why the guest gave up, in its own words. */
   bailOut: string | undefined;
-  /** Called when a point came. */
-  onPoint: (name: string, ok: boolean) => void = () => {};
+  /** Called with each point and each comment, in words. */
+  onLine: (text: string) => void = () => {};
 
   /** Takes one line of TAP; other lines are comments for people. */
   takeLine(line: string): void {
@@ -45,8 +45,9 @@ export class GuestReport {
     if (point !== null) {
       const [, not, name = ""] = point;
       this.points.set(name, not === undefined);
-      this.onPoint(name, not === undefined);
+      this.onLine(`${not === undefined ? "ok" : "NOT OK"}, ${name}`);
     }
+    if (/^# ./.test(line)) this.onLine(`  ${line.slice(2, 200)}`);
     if (line.startsWith("Bail out!")) this.bailOut = line.slice("Bail out!".length).trim();
   }
 }

@@ -86,7 +86,7 @@ async function finish(
   await run.close(keepLog);
   screen.close();
   const expected = run.judge();
-  for (const { what, observed, missing } of expected) {
+  for (const { what, observed, missing } of run.guest === undefined ? [] : expected) {
     screen.log(observed ? `observed: ${what}` : `MISSING: ${what} (${missing.join("; ")})`);
   }
   if (error !== undefined) {

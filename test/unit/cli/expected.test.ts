@@ -28,6 +28,7 @@ const good: Observations = {
     finding("path", 20, values.secretPath, "blocked"),
     finding("name", 30, "/opt/miner", "blocked"),
     finding("line", 40, `get ${values.stageUrl}payload`, "killed"),
+    { ...finding("gone", 0, "the driver was unloaded", "none"), rule: "driver_unregistered" },
   ],
   commands: [kill(1n, 10, "hash"), kill(2n, 40, "line")],
   loss: { named: 2, unaccounted: 0 },
@@ -96,7 +97,7 @@ describe("judgeDemo", () => {
       ...{ findings: [], commands: [], loss: { named: 0, unaccounted: 0 }, points: new Map() },
     };
     const left = judgeDemo(none, values).filter(({ observed }) => observed);
-    expect(left.map(({ what }) => what)).toEqual(["every event accounted for"]);
+    expect(left).toEqual([]);
     expect(isIntrusionSeen(none, values)).toBe(false);
   });
 });

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// The main job for real: a guest in QEMU with the driver, watched and answered. The canaries must
+// fail: without indicators nothing may pass for success.
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type CliResult, runCli, startCli } from "./run-cli.ts";
+
+const limitMs = 8 * 60_000;
+const outcomes = [
+  "guest registered and monitored",
+  "program with a listed SHA-256 found and killed",
+  "opening a listed path refused",
+  "running a listed name refused",
+  "process with a listed command line found and killed",
+  "ordinary work not disturbed",
+  "every event accounted for",
+  "driver unloaded and guest unregistered",
+];
+
+interface MainJobResult {
+  readonly guest: { readonly state: string; readonly kernel: string; readonly id: string };
+  readonly events: number;
+  readonly findings: ReadonlyArray<{ readonly disposition: string; readonly rule: string }>;
+  readonly commands: ReadonlyArray<{
+    readonly command: { readonly kind: string };
+    readonly outcome: string;
+  }>;
+  readonly loss: { readonly unaccounted: number };
+  readonly expected: ReadonlyArray<{ readonly what: string; readonly observed: boolean }>;
+  readonly console?: string;
+}
+
+let directory = "";
+
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), "undercroft-main-"));
+});
+afterAll(() => {
+  rmSync(directory, { recursive: true });
+});
+
+/** The last line of standard output. */
+function resultOf(run: CliResult): MainJobResult {
+  return JSON.parse(run.stdout.trimEnd().split("\n").at(-1) ?? "") as MainJobResult;
+}
+
+function observed({ expected }: MainJobResult): string[] {
+  return expected.filter((outcome) => outcome.observed).map(({ what }) => what);
+}
+
+/** Regions that a run told about; none may be left. */
+function regionsLeft(run: CliResult): string[] {
+  const paths = (run.stdout + run.stderr).match(/\/dev\/shm\/undercroft-\S+/g);
+  expect(paths).not.toBeNull();
+  return (paths ?? []).filter((path) => existsSync(path));
+}
+
+describe("npm start -- --once --json", () => {
+  test.each(["6.1", "6.12"])("observes every outcome on kernel %s", async (kernel) => {
+    const run = await runCli(["start", "--once", "--json", "--kernel", kernel], limitMs);
+    expect(run.status, run.stderr).toBe(0);
+    const result = resultOf(run);
+    expect(observed(result)).toEqual(outcomes);
+    expect(result.guest).toMatchObject({ name: "demo", state: "monitored" });
+    expect(result.guest.kernel.startsWith(`${kernel}.`)).toBe(true);
+    expect(result.guest.id).toMatch(/^[0-9a-f]{32}$/);
+    expect(result.events).toBeGreaterThan(50);
+    expect(result.loss.unaccounted).toBe(0);
+    const kills = result.commands.filter(({ command }) => command.kind === "kill-process");
+    expect(kills.map(({ outcome }) => outcome)).toEqual(["confirmed", "confirmed"]);
+    const dispositions = result.findings.map(({ disposition }) => disposition).sort();
+    expect(dispositions).toEqual(["blocked", "blocked", "killed", "killed", "none"]);
+    expect(regionsLeft(run)).toEqual([]);
+  });
+
+  test("canary: fails when no indicator is known, and says what was missing", async () => {
+    const indicators = join(directory, "none.txt");
+    writeFileSync(indicators, "# nothing is known to be bad\n");
+    const run = await runCli(["start", "--once", "--json", "--indicators", indicators], limitMs);
+    expect(run.status, run.stderr).toBe(1);
+    const result = resultOf(run);
+    expect(observed(result)).toEqual([
+      "guest registered and monitored",
+      "ordinary work not disturbed",
+      "every event accounted for",
+      "driver unloaded and guest unregistered",
+    ]);
+    expect(run.stderr).toContain("MISSING: opening a listed path refused");
+    expect(existsSync(result.console ?? "")).toBe(true);
+    rmSync(result.console ?? "");
+    expect(regionsLeft(run)).toEqual([]);
+  });
+});
+
+describe("npm start", () => {
+  test("runs until it is interrupted, then unloads the driver and leaves nothing", async () => {
+    const run = startCli(["start"], limitMs);
+    await run.said("ordinary work went on undisturbed");
+    run.child.kill("SIGINT");
+    const result = await run.ended;
+    expect(result.status, result.stdout).toBe(0);
+    expect(result.stdout).toContain("ok, the driver unloaded while the guest worked");
+    for (const what of outcomes) expect(result.stdout).toContain(`observed: ${what}`);
+    expect(regionsLeft(result)).toEqual([]);
+    const [console] = result.stdout.match(/\/tmp\/undercroft-console-\d+\.log/) ?? [];
+    expect(existsSync(console ?? "/")).toBe(false);
+  });
+
+  test("ends at once when it is interrupted before the guest runs", async () => {
+    const run = startCli(["start"], limitMs);
+    await run.said("guest: booting");
+    run.child.kill("SIGINT");
+    const result = await run.ended;
+    expect(result.status, result.stdout).toBe(0);
+    expect(regionsLeft(result)).toEqual([]);
+  });
+});
