@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * CRC-32C of frames: SSE4.2 or the ARMv8 CRC extension where the processor has it, else a table
- * of sixteen. Called through crc32c.h only.
+ * CRC-32C by SSE4.2 where the processor has it, else by a table of sixteen. Called through
+ * crc32c.h only. UC_CRC_PORTABLE leaves the instruction out, for tests of the table.
  */
 #include "crc32c.h"
 
 #include <string.h>
-
-#if defined(__aarch64__)
-#include <sys/auxv.h>
-#endif
 
 #include "../guest-drivers/wire/uc_wire.h"
 
@@ -32,7 +28,7 @@ static uint32_t crc_portable(uint32_t crc, const uint8_t *data, uint32_t bytes)
 	return crc;
 }
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(UC_CRC_PORTABLE)
 static int has_instruction(void)
 {
 	return __builtin_cpu_supports("sse4.2");
@@ -51,25 +47,6 @@ __attribute__((target("sse4.2"))) static uint32_t crc_instruction(uint32_t crc, 
 	crc = (uint32_t)wide;
 	for (; bytes > 0; bytes--)
 		crc = __builtin_ia32_crc32qi(crc, *data++);
-	return crc;
-}
-#elif defined(__aarch64__)
-static int has_instruction(void)
-{
-	return (getauxval(AT_HWCAP) & (1ul << 7)) != 0;
-}
-
-__attribute__((target("+crc"))) static uint32_t crc_instruction(uint32_t crc, const uint8_t *data,
-								uint32_t bytes)
-{
-	uint64_t word;
-
-	for (; bytes >= 8; bytes -= 8, data += 8) {
-		memcpy(&word, data, 8);
-		crc = __builtin_aarch64_crc32cx(crc, word);
-	}
-	for (; bytes > 0; bytes--)
-		crc = __builtin_aarch64_crc32cb(crc, *data++);
 	return crc;
 }
 #else

@@ -27,16 +27,12 @@ beforeAll(() => {
 });
 
 const child = (file: URL) =>
-  run(
-    process.execPath,
-    ["--expose-gc", fileURLToPath(file), `${OUTPUT}/undercroft.node`],
-    {
-      // Node itself is not built with the sanitizer, so its runtime must come first.
-      LD_PRELOAD: `${library("libasan.so")}:${library("libubsan.so")}`,
-      ASAN_OPTIONS: "detect_leaks=0",
-      UBSAN_OPTIONS: "halt_on_error=1",
-    },
-  );
+  run(process.execPath, ["--expose-gc", fileURLToPath(file), `${OUTPUT}/undercroft.node`], {
+    // Node itself is not built with the sanitizer, so its runtime must come first.
+    LD_PRELOAD: `${library("libasan.so")}:${library("libubsan.so")}`,
+    ASAN_OPTIONS: "detect_leaks=0",
+    UBSAN_OPTIONS: "halt_on_error=1",
+  });
 
 it("in orderly use", () => {
   const result = child(new URL("orderly-child.ts", import.meta.url));
