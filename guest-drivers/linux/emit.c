@@ -11,6 +11,10 @@
 #include "../core/uc_link.h"
 #include "undercroft.h"
 
+/* In one translation unit with their only hot callers, or every event pays for a dozen calls. */
+#include "../core/uc_encode.c"
+#include "../core/uc_ring.c"
+
 struct uc_lane {
 	struct uc_ring ring;
 	spinlock_t lock;
@@ -46,7 +50,7 @@ static struct uc_lane *lane_for(enum uc_urgency urgency)
 	return &lanes[min_t(unsigned int, smp_processor_id(), lane_count - 2)];
 }
 
-bool uc_emit_begin(struct uc_emit *emit, enum uc_urgency urgency, u16 type,
+__attribute__((flatten)) bool uc_emit_begin(struct uc_emit *emit, enum uc_urgency urgency, u16 type,
 		   const struct uc_event_header *header, const void *body, u32 field_bytes)
 {
 	struct uc_lane *lane;
@@ -71,13 +75,19 @@ bool uc_emit_begin(struct uc_emit *emit, enum uc_urgency urgency, u16 type,
 	return false;
 }
 
-void uc_emit_end(struct uc_emit *emit)
+__attribute__((flatten)) void uc_emit_end(struct uc_emit *emit)
 {
 	/* Published at once: it costs a fence, where a timer on an idle CPU would cost a wake-up. */
 	uc_record_end(&emit->record, true);
 	if (emit->lane->shared)
 		spin_unlock(&emit->lane->lock);
 	local_irq_restore(emit->irq_flags);
+}
+
+__attribute__((flatten)) void uc_emit_text(struct uc_emit *emit, u16 field,
+					   const struct uc_text *text)
+{
+	uc_record_field(&emit->record, field, text->bytes, text->length, text->truncated);
 }
 
 void uc_emit_plain(enum uc_urgency urgency, u16 type, const void *body)

@@ -13,8 +13,12 @@
 #include "marks.h"
 #include "undercroft.h"
 
-#define WATCHED (FS_OPEN | FS_CLOSE_WRITE | FS_CLOSE_NOWRITE | FS_MODIFY | FS_ATTRIB | \
-		 FS_CREATE | FS_DELETE | FS_RENAME)
+/*
+ * A close after mere reading is not watched: it tells nothing that its open did not, and would
+ * double what an open costs (README.md has the figures).
+ */
+#define WATCHED (FS_OPEN | FS_CLOSE_WRITE | FS_MODIFY | FS_ATTRIB | FS_CREATE | FS_DELETE | \
+		 FS_RENAME)
 
 /* Writes of one process to one file within this time are one event; closing starts afresh. */
 #define WRITE_INTERVAL_MS 1000
@@ -138,77 +142,72 @@ static void on_rename(struct dentry *dentry, struct dentry *old_parent,
 	uc_place_release(&place);
 }
 
-/* What the kernel told, taken apart. */
-struct occurrence {
-	u32 mask;
-	const struct path *path;
-	struct dentry *dentry;
-	struct inode *inode;
-	struct inode *directory;
-	const struct qstr *name;
-	struct uc_mark *mark;
-};
-
-static void on_directory_change(const struct occurrence *what)
+static void on_file_use(u32 mask, const struct path *path, struct uc_mark *mark)
 {
-	struct dentry *parent = d_find_any_alias(what->directory);
+	const struct inode *inode = d_inode(path->dentry);
+
+	if (mask & FS_OPEN)
+		on_open_file(UC_RECORD_FILE_OPEN, path, mask & FS_OPEN_EXEC ? UC_FILE_EXECUTE : 0,
+			     mark);
+	if (mask & FS_CLOSE_WRITE) {
+		forget_write(inode);
+		on_open_file(UC_RECORD_FILE_CLOSE, path, UC_FILE_WRITTEN, mark);
+	}
+	if (mask & FS_MODIFY && write_is_news(inode))
+		on_open_file(UC_RECORD_FILE_WRITE, path, 0, mark);
+}
+
+static void on_directory_change(u32 mask, struct inode *inode, struct dentry *dentry,
+				struct inode *directory, const struct qstr *name,
+				struct uc_mark *mark)
+{
+	struct dentry *parent = d_find_any_alias(directory);
 
 	if (!parent)
 		return;
-	if (what->mask & FS_CREATE)
-		on_entry(UC_RECORD_FILE_CREATE, what->inode, parent, what->name, what->mark);
-	if (what->mask & FS_DELETE)
-		on_entry(UC_RECORD_FILE_DELETE, what->inode, parent, what->name, what->mark);
-	if (what->mask & FS_RENAME && what->dentry)
-		on_rename(what->dentry, parent, what->name, what->mark);
+	if (mask & FS_CREATE)
+		on_entry(UC_RECORD_FILE_CREATE, inode, parent, name, mark);
+	if (mask & FS_DELETE)
+		on_entry(UC_RECORD_FILE_DELETE, inode, parent, name, mark);
+	if (mask & FS_RENAME && dentry)
+		on_rename(dentry, parent, name, mark);
 	dput(parent);
 }
 
-static void on_file_use(const struct occurrence *what)
+/* Changes told of a directory entry or an inode, where no one has to have it open. */
+static void on_change(u32 mask, struct inode *inode, struct dentry *dentry,
+		      struct inode *directory, const struct qstr *name, struct uc_mark *mark)
 {
-	if (what->mask & FS_OPEN)
-		on_open_file(UC_RECORD_FILE_OPEN, what->path,
-			     what->mask & FS_OPEN_EXEC ? UC_FILE_EXECUTE : 0, what->mark);
-	if (what->mask & FS_CLOSE_NOWRITE)
-		on_open_file(UC_RECORD_FILE_CLOSE, what->path, 0, what->mark);
-	if (what->mask & FS_CLOSE_WRITE) {
-		forget_write(what->inode);
-		on_open_file(UC_RECORD_FILE_CLOSE, what->path, UC_FILE_WRITTEN, what->mark);
-	}
-	if (what->mask & FS_MODIFY && write_is_news(what->inode))
-		on_open_file(UC_RECORD_FILE_WRITE, what->path, 0, what->mark);
+	if (mask & (FS_CREATE | FS_DELETE | FS_RENAME) && directory && name)
+		on_directory_change(mask, inode, dentry, directory, name, mark);
+	/* Attributes without an entry: only the count of links changed. */
+	if (!dentry)
+		return;
+	if (mask & FS_MODIFY && write_is_news(inode))
+		on_entry(UC_RECORD_FILE_WRITE, inode, dentry, NULL, mark);
+	if (mask & FS_ATTRIB)
+		on_entry(UC_RECORD_FILE_ATTRIBUTES, inode, dentry, NULL, mark);
 }
 
 static int on_event(struct fsnotify_group *group, u32 mask, const void *data, int data_type,
 		    struct inode *directory, const struct qstr *name, u32 cookie,
 		    struct fsnotify_iter_info *iter)
 {
-	struct occurrence what = {
-		.mask = mask,
-		.path = fsnotify_data_path(data, data_type),
-		.dentry = fsnotify_data_dentry(data, data_type),
-		.inode = fsnotify_data_inode(data, data_type),
-		.directory = directory,
-		.name = name,
-		.mark = uc_mark_of(iter),
-	};
+	struct inode *inode;
 
 	if (!uc_sensor_is_on(UC_SENSOR_FILE) || current->flags & PF_KTHREAD)
 		return 0;
 	if (!uc_emit_may_run(UC_RECORD_FILE_OPEN))
 		return 0;
+	inode = fsnotify_data_inode(data, data_type);
 	/* Some file systems tell of an entry before it has an inode; its open follows. */
-	if (!what.inode || !is_watched_kind(what.inode))
+	if (!inode || !is_watched_kind(inode))
 		return 0;
-	if (mask & (FS_CREATE | FS_DELETE | FS_RENAME) && directory && name)
-		on_directory_change(&what);
-	if (what.path)
-		on_file_use(&what);
-	else if (mask & FS_MODIFY && what.dentry && write_is_news(what.inode))
-		on_entry(UC_RECORD_FILE_WRITE, what.inode, what.dentry, NULL, what.mark);
-	/* Without a directory entry it only tells that the count of links changed. */
-	if (mask & FS_ATTRIB && what.dentry)
-		on_entry(UC_RECORD_FILE_ATTRIBUTES, what.inode, what.dentry, NULL, what.mark);
+	if (data_type == FSNOTIFY_EVENT_PATH)
+		on_file_use(mask, data, uc_mark_of(iter));
+	else
+		on_change(mask, inode, fsnotify_data_dentry(data, data_type), directory, name,
+			  uc_mark_of(iter));
 	return 0;
 }
 

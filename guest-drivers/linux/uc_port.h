@@ -11,6 +11,7 @@
 #include <linux/string.h>
 #include <linux/types.h>
 #include <asm/barrier.h>
+#include <asm/unaligned.h>
 
 /* Up to here a plain loop beats the set-up of a string instruction. */
 #define UC_COPY_LOOP_BYTES 512
@@ -39,26 +40,51 @@ static inline void uc_full_fence(void)
 	mb();
 }
 
-/* Copies once into the region or out of it; the compiler may not read the source again later. */
-static inline void uc_region_copy(void *target, const void *source, size_t bytes)
+/* One word, loaded once and stored once, whatever the alignment. */
+static __always_inline void uc_copy_word(u8 *to, const u8 *from)
 {
-	if (bytes <= UC_COPY_LOOP_BYTES) {
-		u8 *to = target;
-		const u8 *from = source;
+	u64 word = get_unaligned((const u64 *)from);
 
-		for (; bytes >= sizeof(u64); bytes -= sizeof(u64)) {
-			u64 word;
+	barrier();
+	put_unaligned(word, (u64 *)to);
+}
 
-			__builtin_memcpy(&word, from, sizeof(word));
-			barrier_data(from);
-			__builtin_memcpy(to, &word, sizeof(word));
-			to += sizeof(u64);
-			from += sizeof(u64);
-		}
-		while (bytes--)
-			*to++ = *from++;
-	} else {
+static __always_inline void uc_copy_below_word(u8 *to, const u8 *from, size_t bytes)
+{
+	if (bytes & 4) {
+		put_unaligned(get_unaligned((const u32 *)from), (u32 *)to);
+		to += 4;
+		from += 4;
+	}
+	if (bytes & 2) {
+		put_unaligned(get_unaligned((const u16 *)from), (u16 *)to);
+		to += 2;
+		from += 2;
+	}
+	if (bytes & 1)
+		*to = *from;
+}
+
+/*
+ * Copies once into the region or out of it; the compiler may not read the source again later. What
+ * is not a multiple of a word ends with a word that overlaps the one before.
+ */
+static __always_inline void uc_region_copy(void *target, const void *source, size_t bytes)
+{
+	u8 *to = target;
+	const u8 *from = source;
+	size_t at;
+
+	if (bytes > UC_COPY_LOOP_BYTES) {
 		memcpy(target, source, bytes);
+	} else if (bytes < sizeof(u64)) {
+		uc_copy_below_word(to, from, bytes);
+	} else {
+#pragma GCC unroll 16
+		for (at = 0; at + sizeof(u64) <= bytes; at += sizeof(u64))
+			uc_copy_word(to + at, from + at);
+		if (at < bytes)
+			uc_copy_word(to + bytes - sizeof(u64), from + bytes - sizeof(u64));
 	}
 	barrier();
 }

@@ -116,6 +116,7 @@ bool uc_emit_may_run(u16 type);
 /* Interrupts stay off from a begin that returned true until end. False: lost and counted. */
 bool uc_emit_begin(struct uc_emit *emit, enum uc_urgency urgency, u16 type,
 		   const struct uc_event_header *header, const void *body, u32 field_bytes);
+void uc_emit_text(struct uc_emit *emit, u16 field, const struct uc_text *text);
 void uc_emit_end(struct uc_emit *emit);
 
 /* A whole record of the current task without fields. */
@@ -124,11 +125,6 @@ void uc_emit_plain(enum uc_urgency urgency, u16 type, const void *body);
 static inline u32 uc_text_bytes(const struct uc_text *text)
 {
 	return uc_field_bytes(text->length);
-}
-
-static inline void uc_emit_text(struct uc_emit *emit, u16 field, const struct uc_text *text)
-{
-	uc_record_field(&emit->record, field, text->bytes, text->length, text->truncated);
 }
 
 /* ---- identity.c ------------------------------------------------------------------------- */
