@@ -3,7 +3,13 @@
 // times and command deadlines. TRUST: the pair is the guest's claim and moves only its own times.
 import type { Clock } from "../time/time.ts";
 
-/** Boot-time clock of one guest, estimated between the pairs that it sends. */
+/** A sample that lies this much later than the others says that the guest stood still meanwhile. */
+const PAUSE_MS = 250;
+
+/**
+ * Boot-time clock of one guest. Every sample is late by the time it waited to be read, so the
+ * earliest one holds until a much later one shows that the guest was paused.
+ */
 export class GuestClock {
   readonly #clock: Clock;
   #boottimeNs = 0n;
@@ -14,11 +20,17 @@ export class GuestClock {
     this.#clock = clock;
   }
 
-  /** The guest's clock reads `boottimeNs` about now. */
-  set(boottimeNs: bigint): void {
+  /** Begins anew: the guest's clock reads `boottimeNs` about now. */
+  start(boottimeNs: bigint): void {
     this.#boottimeNs = boottimeNs;
     this.#atMs = this.#clock.monotonicMs();
     this.#offsetMs = Number(this.#clock.realtimeNs()) / 1e6 - Number(boottimeNs) / 1e6;
+  }
+
+  /** One more sample. */
+  take(boottimeNs: bigint): void {
+    const lateMs = Number(this.nowNs() - boottimeNs) / 1e6;
+    if (lateMs < 0 || lateMs > PAUSE_MS) this.start(boottimeNs);
   }
 
   /** Server wall clock minus guest boot-time clock, in ms. */

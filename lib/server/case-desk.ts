@@ -18,7 +18,7 @@ import type {
 import { decideResponse } from "../response/response.ts";
 import type { Clock } from "../time/time.ts";
 import type { Emitter } from "./emitter.ts";
-import type { FindingInput, FindingStore } from "./finding-store.ts";
+import type { FindingInput, FindingStore, FoldedFinding } from "./finding-store.ts";
 import type { ProcessTable } from "./process-table.ts";
 import type { ResponseRecord, ServerEvents } from "./reports.ts";
 import type { RuleBook } from "./rule-book.ts";
@@ -179,9 +179,9 @@ export class CaseDesk {
     return { rule, title, severity, field, value, tags, process, evidence: [], disposition };
   }
 
-  #fold(input: FindingInput): { readonly finding: Finding; readonly isNew: boolean } {
+  #fold(input: FindingInput): FoldedFinding {
     const folded = this.#findings.fold(input, this.#wallMs());
-    this.#emitter.emit("finding", folded.finding);
+    if (folded.isWorthTelling) this.#emitter.emit("finding", folded.finding);
     return folded;
   }
 

@@ -75,9 +75,9 @@ export class Server {
     this.#clock = options.clock ?? systemClock();
     this.#randomBytes = options.randomBytes ?? ((count) => new Uint8Array(randomBytes(count)));
     this.#instance = toHex(this.#randomBytes(16));
-    // Milliseconds since 1970 differ from start to start; ids of commands build on them.
-    this.#epoch = this.#clock.realtimeNs() / 1_000_000n;
-    this.#nextCommandId = (this.#epoch << 22n) + 1n;
+    // Microseconds since 1970: no two starts of a server share them or the ids built on them.
+    this.#epoch = this.#clock.realtimeNs() / 1000n;
+    this.#nextCommandId = (this.#epoch << 12n) + 1n;
     this.#rules = new RuleBook(options.policy ?? DEFAULT_POLICY, options.indicators ?? []);
     this.#findings = new FindingStore(this.#randomBytes);
     this.#desk = new CaseDesk(this.#clock, this.#rules, this.#findings, this.#emitter);

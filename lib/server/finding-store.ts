@@ -23,6 +23,14 @@ export interface FindingInput {
   readonly disposition: Disposition;
 }
 
+/** A case after one more match. */
+export interface FoldedFinding {
+  readonly finding: Finding;
+  readonly isNew: boolean;
+  /** New, acted on, or its count doubled: a flood of matches is not told match by match. */
+  readonly isWorthTelling: boolean;
+}
+
 const FINDINGS_MAX = 10_000;
 const EVIDENCE_MAX = 8;
 
@@ -55,11 +63,13 @@ export class FindingStore {
   }
 
   /** Adds one match to its case, or opens one. */
-  fold(input: FindingInput, nowMs: number): { readonly finding: Finding; readonly isNew: boolean } {
+  fold(input: FindingInput, nowMs: number): FoldedFinding {
     const { guest, boot, pid, processStartNs, execGeneration } = input.process;
     const key = [input.rule, guest, boot, pid, processStartNs, execGeneration].join("|");
     const known = this.#byId.get(this.#byKey.get(key) ?? "");
-    if (known === undefined) return { finding: this.#open(key, input, nowMs), isNew: true };
+    if (known === undefined) {
+      return { finding: this.#open(key, input, nowMs), isNew: true, isWorthTelling: true };
+    }
     const { finding } = known;
     const room = EVIDENCE_MAX - finding.evidence.length;
     known.finding = {
@@ -70,7 +80,9 @@ export class FindingStore {
         room > 0 ? [...finding.evidence, ...input.evidence.slice(0, room)] : finding.evidence,
       disposition: heavier(finding.disposition, input.disposition),
     };
-    return { finding: known.finding, isNew: false };
+    const isActed = known.finding.disposition !== finding.disposition;
+    const isWorthTelling = isActed || Number.isInteger(Math.log2(known.finding.count));
+    return { finding: known.finding, isNew: false, isWorthTelling };
   }
 
   /** Notes a command that a finding led to, or what became of it. */

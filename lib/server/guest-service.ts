@@ -183,7 +183,7 @@ export class GuestService {
   }
 
   #startSession(session: GuestSession): void {
-    this.#guestClock.set(session.boottimeNs);
+    this.#guestClock.start(session.boottimeNs);
     this.stream.startSession(session, this.#options.clock.monotonicMs());
     this.#leavingMs = undefined;
     this.#leaveAckedMs = undefined;
@@ -213,7 +213,7 @@ export class GuestService {
   }
 
   #readStatus(status: GuestStatus): void {
-    this.#guestClock.set(status.boottimeNs);
+    this.#guestClock.take(status.boottimeNs);
     this.stream.claim(status);
     const off = this.registration.state === "monitored" && status.sensors === 0n;
     this.#sensorsOff = off ? this.#sensorsOff + 1 : 0;
@@ -246,7 +246,7 @@ export class GuestService {
         this.commands.acknowledge(record);
         break;
       case "clock":
-        this.#guestClock.set(record.boottimeNs);
+        this.#guestClock.take(record.boottimeNs);
         break;
       case "unregister":
         this.#leave(record.reason);

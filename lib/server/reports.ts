@@ -39,7 +39,10 @@ export interface ResponseRecord {
   readonly command?: GuestCommand;
 }
 
-/** Events of a server by name. finding and command come again at each change. */
+/**
+ * Events of a server by name. command comes again at each change, finding when something was done
+ * about it and each time its count doubles.
+ */
 export interface ServerEvents {
   readonly state: GuestStateChange;
   readonly events: GuestBatch;
