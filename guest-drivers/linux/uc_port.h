@@ -11,7 +11,6 @@
 #include <linux/string.h>
 #include <linux/types.h>
 #include <asm/barrier.h>
-#include <asm/unaligned.h>
 
 /* Up to here a plain loop beats the set-up of a string instruction. */
 #define UC_COPY_LOOP_BYTES 512
@@ -40,24 +39,35 @@ static inline void uc_full_fence(void)
 	mb();
 }
 
-/* One word, loaded once and stored once, whatever the alignment. */
+/* Words at any address; the kernel's own header for this has moved between versions. */
+struct uc_any_u64 {
+	u64 word;
+} __packed;
+struct uc_any_u32 {
+	u32 word;
+} __packed;
+struct uc_any_u16 {
+	u16 word;
+} __packed;
+
+/* One word, loaded once and stored once. */
 static __always_inline void uc_copy_word(u8 *to, const u8 *from)
 {
-	u64 word = get_unaligned((const u64 *)from);
+	u64 word = ((const struct uc_any_u64 *)from)->word;
 
 	barrier();
-	put_unaligned(word, (u64 *)to);
+	((struct uc_any_u64 *)to)->word = word;
 }
 
 static __always_inline void uc_copy_below_word(u8 *to, const u8 *from, size_t bytes)
 {
 	if (bytes & 4) {
-		put_unaligned(get_unaligned((const u32 *)from), (u32 *)to);
+		((struct uc_any_u32 *)to)->word = ((const struct uc_any_u32 *)from)->word;
 		to += 4;
 		from += 4;
 	}
 	if (bytes & 2) {
-		put_unaligned(get_unaligned((const u16 *)from), (u16 *)to);
+		((struct uc_any_u16 *)to)->word = ((const struct uc_any_u16 *)from)->word;
 		to += 2;
 		from += 2;
 	}
