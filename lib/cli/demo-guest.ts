@@ -84,7 +84,8 @@ now() { cut -d. -f1 /proc/uptime; }
 run_until_killed() {
   "$@" &
   victim=$!
-  (usleep 5000000; while [ $(now) -lt $deadline ]; do usleep 500000; done; kill $victim) >/dev/null &
+  { usleep 5000000; while [ $(now) -lt $deadline ]; do usleep 500000; done; kill $victim; } \\
+    >/dev/null &
   guard=$!
   wait $victim
   status=$?

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The demo's indicator list must fit what the demo's intruder really drops.
 import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
 import { DEMO_INDICATORS, DEMO_PAYLOAD_SHA256 } from "../../../lib/cli/demo-indicators.ts";

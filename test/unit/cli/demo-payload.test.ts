@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The hand-made program of the demo must really run on this machine.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The demo's judgement must fail whenever one witness is missing or disagrees.
 import { describe, expect, test } from "vitest";
 import { GUEST_POINTS } from "../../../lib/cli/demo-guest.ts";
 import {

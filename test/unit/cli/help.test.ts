@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The manual and the program must say the same about the command line.
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { HELP } from "../../../lib/cli/help.ts";

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A region dump must show what is there and refuse every unusable file by its own code.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The display must give a terminal back as it found it and stay plain elsewhere.
 import { describe, expect, test } from "vitest";
 import { Screen } from "../../../lib/cli/screen.ts";
 import type { ViewState } from "../../../lib/cli/view.ts";

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The live view must fit any terminal and let no text of a guest act on it.
 import { describe, expect, test } from "vitest";
 import { EventLines } from "../../../lib/cli/event-line.ts";
 import { commandText, renderView, type ViewState } from "../../../lib/cli/view.ts";
