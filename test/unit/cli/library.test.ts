@@ -28,7 +28,7 @@ beforeAll(() => {
   // Inside the repository, so that the compiler finds the types of Node.js.
   mkdirSync(join(root, "build"), { recursive: true });
   directory = mkdtempSync(join(root, "build/library-"));
-  for (const [, name, code] of manual.matchAll(/^```ts\n\/\/ (\S+)\n([^]*?)^```$/gm)) {
+  for (const [, name, code] of manual.matchAll(/^```ts\n\/\/ (\S+)\n([\s\S]*?)^```$/gm)) {
     writeFileSync(
       join(directory, `typed-${name}`),
       code?.replace("./guest", "./typed-guest") ?? "",
