@@ -17,6 +17,12 @@ export class EventLines {
     switch (event.kind) {
       case "process.exec":
         return printable(this.#exec(event));
+      case "process.existing":
+        this.#remember(event.pid, event.parentPid, programName(event));
+        return undefined;
+      case "process.fork":
+        this.#remember(event.childPid, event.pid, this.#names.get(event.pid) ?? "?");
+        return undefined;
       case "process.exit": {
         const name = this.#names.get(event.pid) ?? "?";
         this.#parents.delete(event.pid);
@@ -38,22 +44,20 @@ export class EventLines {
   }
 
   #exec(event: ProcessExecEvent): string {
-    this.#remember(event);
+    this.#remember(event.pid, event.parentPid, programName(event));
     const branch = "  ".repeat(Math.min(this.#depth(event.pid), depthMax));
-    const words = event.arguments.slice(1).join(" ");
-    return `exec  ${branch}${this.#names.get(event.pid)}[${event.pid}] ${event.path} ${words}`;
+    return `exec  ${branch}${programName(event)}[${event.pid}] ${event.arguments.join(" ")}`;
   }
 
-  #remember(event: ProcessExecEvent): void {
+  #remember(pid: number, parentPid: number, name: string): void {
+    this.#parents.set(pid, parentPid);
+    this.#names.set(pid, name);
     // TRUST: a guest can name any number of processes; the oldest make room.
-    if (this.#parents.size >= processesMax) {
-      const [oldest] = this.#parents.keys();
-      if (oldest !== undefined) this.#parents.delete(oldest);
-      if (oldest !== undefined) this.#names.delete(oldest);
-    }
-    const name = event.commandName || event.path.slice(event.path.lastIndexOf("/") + 1);
-    this.#parents.set(event.pid, event.parentPid);
-    this.#names.set(event.pid, name);
+    if (this.#parents.size <= processesMax) return;
+    const [oldest] = this.#parents.keys();
+    if (oldest === undefined) return;
+    this.#parents.delete(oldest);
+    this.#names.delete(oldest);
   }
 
   #depth(pid: number): number {
@@ -65,4 +69,8 @@ export class EventLines {
     }
     return depth;
   }
+}
+
+function programName(event: ProcessExecEvent): string {
+  return event.path.slice(event.path.lastIndexOf("/") + 1);
 }

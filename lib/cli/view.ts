@@ -119,7 +119,7 @@ function guestLine(state: ViewState): string {
   const about =
     driver === undefined
       ? "no driver yet"
-      : `driver ${driver.version} on ${driver.os} ${driver.osVersion}, ${driver.cpuCount} CPU`;
+      : `driver ${driver.version} on ${driver.osVersion || driver.os}, ${driver.cpuCount} CPUs`;
   return printable(`  guest     ${state.guest}: ${state.state}   ${about}`);
 }
 
