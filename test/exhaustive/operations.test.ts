@@ -84,19 +84,14 @@ class Pair {
   }
 
   /** Begins again near the ring's end, so that few operations reach the wrap. */
-  restart(): void {
+  restart(): string | undefined {
     this.#words.fill(0n);
     this.#producer.startSession(7, 0n);
     this.#consumer.startSession(7, 6, 0n);
     this.#oracle = new Oracle();
     this.#number = 0;
-    for (let count = 0; count < 6; count++) this.#run("large");
-    this.#run("publish");
-    this.#run("drain all");
-  }
-
-  #run(operation: Operation): void {
-    if (this.run(operation) !== undefined) throw new Error(`the start failed at ${operation}`);
+    for (let count = 0; count < 6; count++) this.run("large");
+    return this.run("publish") ?? this.run("drain all");
   }
 
   /** Runs one operation on both; what differs, or undefined. */
@@ -156,7 +151,8 @@ class Pair {
 function everySequence(pair: Pair): { readonly runs: number; readonly problem?: string } {
   const runs = OPERATIONS.length ** LENGTH;
   for (let run = 0; run < runs; run++) {
-    pair.restart();
+    const wrongStart = pair.restart();
+    if (wrongStart !== undefined) return { runs: run, problem: wrongStart };
     const done: Operation[] = [];
     for (let step = 0, rest = run; step < LENGTH; step++) {
       const operation = OPERATIONS[rest % OPERATIONS.length] ?? "publish";
@@ -177,6 +173,6 @@ describe("every sequence of operations", () => {
   });
 
   it("tells a ring that drains one record too many", () => {
-    expect(everySequence(new Pair(3)).problem).toMatch(/^.*drain: .* instead of /);
+    expect(everySequence(new Pair(3)).problem).toMatch(/drain: .* instead of /);
   });
 });
