@@ -60,7 +60,7 @@ void uc_ring_init(struct uc_ring *ring, void *region, const struct uc_ring_place
 	memset(ring, 0, sizeof(*ring));
 	ring->staging = (uint8_t *)staging;
 	ring->sequence_source = sequence_source;
-	ring->flush_after_publish = map_kind != UC_MAP_WRITE_BACK;
+	ring->write_back = map_kind == UC_MAP_WRITE_BACK;
 	ring->payload_bytes_max = place->payload_bytes_max;
 	uc_ring_place(ring, region, place);
 }
@@ -73,6 +73,8 @@ void uc_ring_place(struct uc_ring *ring, void *region, const struct uc_ring_plac
 	ring->producer_page = base + place->producer_offset;
 	ring->consumer_page = base + place->consumer_offset;
 	ring->capacity = 1ull << place->capacity_log2;
+	ring->publish_bytes = ring->capacity / 4 < UC_PUBLISH_BYTES ? ring->capacity / 4 :
+								      UC_PUBLISH_BYTES;
 	if (!ring->staging || place->payload_bytes_max < ring->payload_bytes_max)
 		ring->payload_bytes_max = place->payload_bytes_max;
 }
@@ -302,7 +304,7 @@ bool uc_ring_commit(struct uc_ring *ring, uint32_t payload_bytes, uint16_t flags
 	ring->tail = ring->reserved_at + UC_FRAME_BYTES + padded;
 	ring->reserved_type = UC_RECORD_INVALID;
 	add_counter(&ring->records, 1);
-	if (urgent || ring->tail - ring->published >= UC_PUBLISH_BYTES)
+	if (urgent || ring->tail - ring->published >= ring->publish_bytes)
 		return uc_ring_publish(ring);
 	return false;
 }
@@ -346,11 +348,12 @@ bool uc_ring_publish(struct uc_ring *ring)
 
 	if (ring->tail == before)
 		return false;
-	/* ORDER: frames before the tail that covers them, on every kind of mapping. Pairs with the
-	 * drain's load of tail. */
-	uc_store_fence();
+	/* ORDER: frames before the tail that covers them: a release store on write-back memory, and
+	 * fences on every other mapping. Pairs with the drain's load of tail. */
+	if (!ring->write_back)
+		uc_store_fence();
 	uc_store_u64(ring->producer_page, ring->tail);
-	if (ring->flush_after_publish)
+	if (!ring->write_back)
 		uc_store_fence();
 	ring->published = ring->tail;
 	if (!ring->with_doorbell)

@@ -86,14 +86,14 @@ static void publishing_is_batched(void)
 	CHECK_EQUAL(shared_tail(), 0);
 	put(100, true);
 	CHECK_EQUAL(shared_tail(), 2 * 128);
-	for (before = 0; before + 128 < UC_PUBLISH_BYTES; before += 128)
+	for (before = 0; before + 128 < ring.publish_bytes; before += 128)
 		put(100, false);
 	CHECK_EQUAL(shared_tail(), 2 * 128);
 	put(100, false);
-	CHECK_EQUAL(shared_tail(), 2 * 128 + UC_PUBLISH_BYTES);
+	CHECK_EQUAL(shared_tail(), 2 * 128 + ring.publish_bytes);
 	put(100, false);
 	uc_ring_tick(&ring);
-	CHECK_EQUAL(shared_tail(), 3 * 128 + UC_PUBLISH_BYTES);
+	CHECK_EQUAL(shared_tail(), 3 * 128 + ring.publish_bytes);
 }
 
 static void padding_is_zero(void)
