@@ -23,7 +23,8 @@ const PROBLEMS_SHOWN = 20;
 
 /**
  * Reads `sha256:HEX`, a bare SHA-256, `path:/PATH`, `name:FILE` and `cmdline:TEXT` lines, each
- * with an optional ` | TITLE | SEVERITY`. Empty lines and what follows ` #` are skipped.
+ * with an optional ` | TITLE | SEVERITY` (for cmdline: both or none). Empty lines and what follows
+ * ` #` are skipped.
  * @throws {UndercroftError} ERR_UC_INDICATORS naming each bad line
  */
 export function parseIndicators(text: string, source: string): Indicator[] {
@@ -62,7 +63,7 @@ function withoutComment(line: string): string {
 }
 
 function parseLine(line: string, source: string): Indicator | string {
-  const [head = "", title, severity, ...more] = line.split(" | ").map((part) => part.trim());
+  const [head = "", title, severity, ...more] = splitLine(line);
   if (more.length > 0) return "more than `VALUE | TITLE | SEVERITY`";
   const bare = /^[0-9a-fA-F]{64}$/.test(head);
   const colon = head.indexOf(":");
@@ -85,6 +86,15 @@ function parseLine(line: string, source: string): Indicator | string {
     severity: level,
     source,
   };
+}
+
+// A command line may hold a pipe itself: there only a title with a severity after it is cut off.
+function splitLine(line: string): string[] {
+  const parts = line.split(" | ").map((part) => part.trim());
+  if (!line.startsWith("cmdline:")) return parts;
+  const isMarked = parts.length >= 3 && SEVERITIES.some((known) => known === parts.at(-1));
+  if (!isMarked) return [line];
+  return [parts.slice(0, -2).join(" | "), ...parts.slice(-2)];
 }
 
 function valueProblem(kind: IndicatorKind, value: string): string | undefined {

@@ -19,6 +19,8 @@ import {
   encodeRecord,
   FIELD_ARGUMENTS,
   FIELD_PATH,
+  type FieldValues,
+  type FixedValues,
   HELLO_OFFSET,
   LOSS_COUNT,
   LOSS_FULL,
@@ -220,6 +222,13 @@ export class SimulatedGuest {
       [FIELD_ARGUMENTS]: commandLine.replaceAll(" ", "\0") + "\0",
     };
     this.#send(RECORD_PROCESS_EXEC, encodeRecord(RECORD_PROCESS_EXEC, header, body, fields));
+  }
+
+  /** One record of any kind, by the newest process. */
+  record(nowMs: number, type: number, body: FixedValues, fields: FieldValues): void {
+    const process = this.#processes.at(-1);
+    const header = { ...this.#header(nowMs), ...(process && identityOf(process)) };
+    this.#send(type, encodeRecord(type, header, body, fields));
   }
 
   /** The driver is to be unloaded: says so and waits for the acknowledgement. */
