@@ -54,7 +54,11 @@ function command(title: string, args: readonly string[]): Tally {
 
 function run(title: string, args: readonly string[]): boolean {
   say(title);
-  const env = { ...process.env, ...(values.all ? { UC_SLOW: "1" } : {}) };
+  const env = {
+    ...process.env,
+    ...(values.all ? { UC_SLOW: "1" } : {}),
+    ...(process.stdout.isTTY ? {} : { NO_COLOR: "1" }),
+  };
   const result: SpawnSyncReturns<Buffer> = spawnSync(process.execPath, args, {
     cwd: root,
     env,

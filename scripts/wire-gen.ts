@@ -60,6 +60,7 @@ export function parseWireHeader(text: string): WireHeader {
     }
     const head = /^struct (uc_[a-z0-9_]+) \{$/.exec(line);
     if (head && !open) {
+      if (structs.some((known) => known.name === head[1])) fail("defined twice");
       open = { name: head[1] ?? "", fields: [], offset: 0 };
       continue;
     }
@@ -73,6 +74,7 @@ export function parseWireHeader(text: string): WireHeader {
     if (field && open) {
       const [, type = "", name = "", length] = field;
       const unit = FIELD_BYTES[type] ?? fail("unknown type");
+      if (open.fields.some((known) => known.name === name)) fail("defined twice");
       if (open.offset % unit !== 0) fail(`unaligned at ${open.offset}`);
       const count = length === undefined ? 1 : Number(length);
       open.fields.push({ name, type, count, offset: open.offset, size: unit * count });

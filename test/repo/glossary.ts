@@ -26,7 +26,7 @@ export const refusedWords: readonly RefusedWord[] = [
   { word: "controller", use: "manager", allowed: /AbortController|abort ?controller/gi },
   { word: "onboarding", use: "enrolment or registration" },
   { word: "collector", use: "sensor", allowed: /garbage collectors?/gi },
-  { word: "shm", use: "region", allowed: /\/dev\/shm|shm_(open|unlink)|dev_shm/gi },
+  { word: "shm", use: "region", allowed: /\/dev\\?\/shm|shm_(open|unlink)|dev_shm/gi },
   { word: "ioc", use: "indicator" },
   { word: "rpc", use: "command", allowed: /rpc_pipefs/g },
   { word: "whitelist", use: "allow list" },
@@ -35,7 +35,7 @@ export const refusedWords: readonly RefusedWord[] = [
     word: "host",
     use: "hypervisor host",
     allowed:
-      /hypervisor[ -]hosts?|["'`]host["'`]|localhost|host(name)?s?(?= file)|host-passthrough/gi,
+      /hypervisor[ -]hosts?|["'`]host["'`]|localhost|host(name)?s?(?= file)|host-passthrough|host_(say|wait)/gi,
   },
 ];
 
