@@ -139,6 +139,8 @@ void uc_ring_drop(struct uc_ring *ring, uint16_t type, uint32_t reason)
 {
 	const uint64_t global = uc_sequence_take(ring->sequence_source);
 
+	if (ring->reserved_type == UC_RECORD_INVALID)
+		ring->reserved_sequence = global;
 	if (!ring->started) {
 		add_counter(&ring->lost[uc_loss_index(class_of(type), UC_LOSS_NOT_READY)], 1);
 		return;

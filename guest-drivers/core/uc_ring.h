@@ -143,7 +143,8 @@ void uc_ring_stop(struct uc_ring *ring);
  */
 void *uc_ring_reserve(struct uc_ring *ring, uint16_t type, uint32_t payload_bytes);
 
-/* The global sequence of the open reservation; belongs into its event header. */
+/* The global sequence of the open reservation, which belongs into its event header; without one
+ * open, that of the record just written or lost. */
 static inline uint64_t uc_ring_reserved_sequence(const struct uc_ring *ring)
 {
 	return ring->reserved_sequence;
