@@ -6,7 +6,10 @@ import { encodeText } from "./text.ts";
 
 type Layout = Readonly<Record<string, number>> & { readonly size: number };
 export type FixedValues = Readonly<Record<string, number | bigint | Uint8Array>>;
-export type FieldValues = Readonly<Record<number, string | Uint8Array>>;
+/** Variable fields by type, in the order of their types; or as pairs, in the order given. */
+export type FieldValues =
+  | Readonly<Record<number, string | Uint8Array>>
+  | ReadonlyArray<readonly [type: number, value: string | Uint8Array]>;
 
 /** Body layout of a record kind, or undefined when it has none. */
 export function bodyLayoutOf(type: number): Layout | undefined {
@@ -73,7 +76,9 @@ export function encodeRecord(
 ): Uint8Array {
   const layout = bodyLayoutOf(type);
   if (layout === undefined) throw new RangeError(`record kind ${type} has no body`);
-  const coded = Object.entries(fields).map(
+  const pairs: ReadonlyArray<readonly [type: number | string, value: string | Uint8Array]> =
+    Array.isArray(fields) ? fields : Object.entries(fields);
+  const coded = pairs.map(
     ([kind, value]) =>
       [Number(kind), typeof value === "string" ? encodeText(value) : value] as const,
   );
