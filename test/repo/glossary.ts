@@ -35,7 +35,7 @@ export const refusedWords: readonly RefusedWord[] = [
     word: "host",
     use: "hypervisor host",
     allowed:
-      /hypervisor[ -]hosts?|["'`]host["'`]|localhost|host(name)?s?(?= file)|host-passthrough|host_(say|wait)/gi,
+      /hypervisor[ -]hosts?|["'`]host["'`]|localhost|host(name)?s?(?= file)|host_(say|wait)/gi,
   },
 ];
 

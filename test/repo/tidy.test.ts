@@ -68,7 +68,6 @@ describe("finds", () => {
     ["unfinished work", "unfinished", "lib/a.ts", `${tsHead}// ${mark}: later\n`],
     ["a path of one machine", "place", "lib/a.ts", `${tsHead}const p = "${"/wo"}rk/x";\n`],
     ["a suppression", "suppression", "lib/a.ts", `${tsHead}// biome-${"ignore"} lint: no\n`],
-    ["an any cast", "suppression", "lib/a.ts", `${tsHead}f(x as ${"any"});\n`],
     ["a skipped test", "suppression", "test/a.test.ts", `${tsHead}test.${"skip"}("a", f);\n`],
     ["a name that is not kebab-case", "file-name", "lib/aB.ts", tsHead],
     [
