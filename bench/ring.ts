@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // T1 to T4: our ring between two processes and into TypeScript, each beside its peers. The kinds
 // take turns, round by round, so that drift of the machine hits all of them alike.
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { RingBuffer } from "ringbuf.js";
 import { RECORD_STRIDE } from "../lib/model/model.ts";
@@ -16,16 +17,17 @@ import { type BenchRow, rateRow, type Spread, spreadOf } from "./row.ts";
 const SIZES = [64, 256, 1024] as const;
 const ROUNDS = 7;
 
-// Records a run: enough for about a quarter of a second of each kind.
+// Records a run, a tenth of a second or so of each kind; multiples of the peers' burst of 32.
 const COUNTS: Readonly<Record<string, number>> = {
-  ours: 4_000_000,
-  boost: 3_000_000,
-  rte: 2_000_000,
-  "rte-burst": 4_000_000,
-  memcpy: 8_000_000,
-  unix: 100_000,
-  pipe: 200_000,
-  tcp: 40_000,
+  ours: 2_000_000,
+  boost: 640_000,
+  "boost-burst": 1_280_000,
+  rte: 640_000,
+  "rte-burst": 1_280_000,
+  memcpy: 4_000_000,
+  unix: 64_000,
+  pipe: 128_000,
+  tcp: 16_000,
 };
 const KINDS = Object.keys(COUNTS);
 
@@ -62,8 +64,9 @@ async function* twoProcesses(): AsyncGenerator<BenchRow> {
     const ours = of("ours");
     const row = (goal: string, kind: string, peer: string): BenchRow =>
       rateRow(goal, `${size} B two processes`, "records/s", ours, peer, of(kind));
-    yield row("T1", "boost", "Boost.Lockfree spsc_queue, copied out");
-    yield row("T1", "rte", "DPDK rte_ring, one element a call");
+    yield row("T1", "boost", "Boost.Lockfree spsc_queue, one record a push");
+    yield row("T1", "boost-burst", "Boost.Lockfree spsc_queue, bursts of 32");
+    yield row("T1", "rte", "DPDK rte_ring, one record an enqueue");
     yield row("T1", "rte-burst", "DPDK rte_ring, bursts of 32");
     yield row("T1", "memcpy", "memcpy, one process");
     yield row("T2", "unix", "UNIX stream, one write a record");
@@ -81,6 +84,13 @@ const PLACEMENT = {
 };
 const SESSION = 0x5eed5eed;
 
+// As the two-process programs do: without it the scheduler's choices under other load would be
+// measured. Where it is not permitted the run goes on without.
+function setRealTime(on: boolean): void {
+  const policy = on ? ["-f", "-p", "1"] : ["-o", "-p", "0"];
+  spawnSync("chrt", ["-a", ...policy, String(process.pid)]);
+}
+
 /** Records a second from a producer process into this one, each record's first word summed. */
 async function intoTypeScript(program: string, size: number, count: number): Promise<number> {
   const folder = mkdtempSync("/dev/shm/undercroft-bench-");
@@ -93,8 +103,9 @@ async function intoTypeScript(program: string, size: number, count: number): Pro
   });
   const words = new Uint32Array(consumer.batch.buffer, consumer.batch.byteOffset);
   const ended = once(producer, "exit");
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  await setTimeout(300);
   mapping.storeU64(0, 1n);
+  setRealTime(true);
   const begin = performance.now();
   let sum = 0;
   let seen = 0;
@@ -107,6 +118,7 @@ async function intoTypeScript(program: string, size: number, count: number): Pro
     seen += got;
   }
   const seconds = (performance.now() - begin) / 1000;
+  setRealTime(false);
   await ended;
   consumer.close();
   mapping.close();
@@ -115,24 +127,14 @@ async function intoTypeScript(program: string, size: number, count: number): Pro
   return count / seconds;
 }
 
-const RINGBUF_PRODUCER = `
-import { workerData } from "node:worker_threads";
-import { RingBuffer } from "ringbuf.js";
-const ring = new RingBuffer(workerData.memory, Uint8Array);
-const record = new Uint8Array(workerData.size);
-for (let at = 0; at < workerData.count; at++) {
-  while (ring.available_write() < record.length) {}
-  ring.push(record);
-}`;
-
 /** The same through ringbuf.js between two threads, one record a push. */
 async function ringbuf(size: number, count: number): Promise<number> {
   const memory = RingBuffer.getStorageForCapacity(1 << 20, Uint8Array);
   const ring = new RingBuffer(memory, Uint8Array);
-  const source = `data:text/javascript,${encodeURIComponent(
-    RINGBUF_PRODUCER.replace('"ringbuf.js"', JSON.stringify(import.meta.resolve("ringbuf.js"))),
-  )}`;
-  const worker = new Worker(new URL(source), { workerData: { memory, size, count } });
+  setRealTime(true);
+  const worker = new Worker(new URL("./ringbuf-producer.ts", import.meta.url), {
+    workerData: { memory, size, count },
+  });
   await once(worker, "online");
   const record = new Uint8Array(size);
   const begin = performance.now();
@@ -142,6 +144,7 @@ async function ringbuf(size: number, count: number): Promise<number> {
     seen++;
   }
   const rate = count / ((performance.now() - begin) / 1000);
+  setRealTime(false);
   await worker.terminate();
   return rate;
 }
