@@ -26,7 +26,7 @@ export const GUEST_POINTS = {
   killedByCommandLine: "the downloader was killed",
   undisturbed: "ordinary work went on undisturbed",
   unloaded: "the driver unloaded while the guest worked",
-  healthy: "the kernel log has no complaint",
+  healthy: "nothing in the guest complained",
 } as const;
 
 /** Files of the demo beside init's own. */

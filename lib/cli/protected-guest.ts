@@ -39,14 +39,16 @@ export class GuestReport {
   /** Called with each point and each comment, in words. */
   onLine: (text: string) => void = () => {};
 
+  /** Takes one point. */
+  take(name: string, ok: boolean): void {
+    this.points.set(name, ok);
+    this.onLine(`${ok ? "ok" : "NOT OK"}, ${name}`);
+  }
+
   /** Takes one line of TAP; other lines are comments for people. */
   takeLine(line: string): void {
     const point = /^(not )?ok \d+ - (.{1,200})$/.exec(line);
-    if (point !== null) {
-      const [, not, name = ""] = point;
-      this.points.set(name, not === undefined);
-      this.onLine(`${not === undefined ? "ok" : "NOT OK"}, ${name}`);
-    }
+    if (point !== null) this.take(point[2] ?? "", point[1] === undefined);
     if (/^# ./.test(line)) this.onLine(`  ${line.slice(2, 200)}`);
     if (line.startsWith("Bail out!")) this.bailOut = line.slice("Bail out!".length).trim();
   }

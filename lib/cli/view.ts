@@ -102,8 +102,7 @@ export function commandText(record: CommandRecord): string {
   );
 }
 
-/** Loss in words. */
-export function lossText(loss: LossTotals): string {
+function lossText(loss: LossTotals): string {
   return `${loss.named} named, ${loss.unaccounted} unaccounted`;
 }
 

@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Builds the Linux guest driver for one kernel, in the cache, so that the source tree stays clean
 // and two kernels never share objects. Called by the main job and the guest tests.
-import { createHash } from "node:crypto";
-import { cp, mkdir, readdir, readFile } from "node:fs/promises";
+import { cp, mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { UndercroftError } from "../errors/errors.ts";
 import { cacheDirectory, cachedDirectory, isReadable } from "./cache.ts";
+import { readDriverTree } from "./driver-tree.ts";
 import type { GuestKernel } from "./kernels.ts";
 import { runProgram } from "./subprocess.ts";
 
 const buildTimeoutMs = 600_000;
 const toolHint = "install what builds kernel modules: apt install make gcc-12 libelf1";
-const sourceFolders = ["linux", "core", "wire"];
-const sourceNames = /(\.[chS]|\/Kbuild|\/Makefile)$/;
 // Says that the toolchain is not the distribution's own, which is no fault of the driver.
 const toolchainNotice = /warning: the compiler differs from the one used to build the kernel/i;
 
@@ -22,13 +20,8 @@ const toolchainNotice = /warning: the compiler differs from the one used to buil
  * @throws UndercroftError ERR_UC_DRIVER_BUILD, ERR_UC_TOOL_MISSING
  */
 export async function buildDriver(kernel: GuestKernel, tree?: string): Promise<string> {
-  const root = tree ?? (await findDriverTree());
-  const sources = await listSources(root);
-  const hash = createHash("sha256").update(kernel.version);
-  for (const source of sources) {
-    hash.update(`\0${source}\0`).update(await readFile(join(root, source)));
-  }
-  const name = `${kernel.version}-${hash.digest("hex").slice(0, 16)}`;
+  const { root, sources, digest } = await readDriverTree(["linux", "core", "wire"], tree);
+  const name = `${kernel.version}-${digest}`;
   const drivers = join(cacheDirectory(), "drivers");
   await mkdir(drivers, { recursive: true });
   const directory = await cachedDirectory(join(drivers, name), async (draft) => {
@@ -55,20 +48,4 @@ async function make(kernel: GuestKernel, directory: string): Promise<void> {
   if (await isReadable(join(directory, "undercroft.ko"))) return;
   const message = `make ended well on ${kernel.version} but left no undercroft.ko; see Kbuild`;
   throw new UndercroftError("ERR_UC_DRIVER_BUILD", message, { kernel: kernel.version });
-}
-
-async function listSources(root: string): Promise<string[]> {
-  const paths = await readdir(root, { recursive: true });
-  const isSource = (path: string): boolean =>
-    sourceFolders.includes(path.split("/")[0] ?? "") && sourceNames.test(path);
-  return paths.filter(isSource).sort();
-}
-
-async function findDriverTree(): Promise<string> {
-  for (let path = import.meta.dirname; path !== dirname(path); path = dirname(path)) {
-    const tree = join(path, "guest-drivers");
-    if (await isReadable(join(tree, "linux", "Kbuild"))) return tree;
-  }
-  const message = "the sources of the guest driver (guest-drivers/linux/Kbuild) are not here";
-  throw new UndercroftError("ERR_UC_DRIVER_BUILD", message);
 }

@@ -16,6 +16,7 @@ export {
 } from "./initramfs.ts";
 export { type GuestKernel, type KernelRequest, kernelSeries, obtainKernel } from "./kernels.ts";
 export { createRegionFile, type RegionFile } from "./region-file.ts";
+export { buildSimulatedGuest } from "./simulated-build.ts";
 export { runProgram } from "./subprocess.ts";
 
 /**
