@@ -12,6 +12,7 @@ import {
 } from "../transport/transport.ts";
 import { checkRegionBytes } from "../wire/wire.ts";
 import { toJson } from "./json.ts";
+import { namingPath } from "./path-error.ts";
 import { regionLines } from "./region-lines.ts";
 import { readArguments } from "./usage.ts";
 
@@ -47,11 +48,7 @@ export async function readRegion(path: string): Promise<RegionDescription> {
     return describeRegion(openMemoryRegion(copy.buffer, path));
   } catch (cause) {
     if (!(cause instanceof Error)) throw cause;
-    if (isUndercroftError(cause)) {
-      // The rooms below know no path; a person with ten regions needs it.
-      if (cause.message.includes(path)) throw cause;
-      throw new UndercroftError(cause.code, `${path}: ${cause.message}`, { path }, { cause });
-    }
+    if (isUndercroftError(cause)) throw namingPath(cause, path);
     const message = `cannot read the region ${path}: ${cause.message}`;
     throw new UndercroftError("ERR_UC_REGION_OPEN", message, { path }, { cause });
   } finally {

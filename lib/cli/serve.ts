@@ -9,6 +9,7 @@ import { decodeSuperblock, PAGE_BYTES, SUPERBLOCK_LAYOUT } from "../wire/wire.ts
 import { indicatorSummary, readIndicators, readPolicy } from "./indicators.ts";
 import { Interrupt } from "./interrupt.ts";
 import { toJson } from "./json.ts";
+import { namingPath } from "./path-error.ts";
 import { readArguments, textOption, usageError } from "./usage.ts";
 import { GuestWatch } from "./watch.ts";
 
@@ -71,7 +72,8 @@ function attachAll(server: Server, wanted: readonly NamedPath[], json: boolean):
     } catch (cause) {
       region?.close();
       if (!isUndercroftError(cause)) throw cause;
-      process.stderr.write(`undercroft: guest ${name}: ${cause.message} (${cause.code})\n`);
+      const { message, code } = namingPath(cause, path);
+      process.stderr.write(`undercroft: guest ${name}: ${message} (${code})\n`);
     }
   }
   return regions;
@@ -90,8 +92,8 @@ function refuseForeign(region: Region): void {
     decodeSuperblock(page, region.bytes);
   } catch (cause) {
     if (!isUndercroftError(cause) || cause.code === "ERR_UC_REGION_CORRUPT") return;
-    const message = `${region.name}: ${cause.message}; is it the right file?`;
-    throw new UndercroftError(cause.code, message, { path: region.name }, { cause });
+    const message = `${cause.message}; is it the right file?`;
+    throw new UndercroftError(cause.code, message, {}, { cause });
   }
 }
 

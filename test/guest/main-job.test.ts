@@ -75,6 +75,15 @@ describe("npm start -- --once --json", () => {
     expect(regionsLeft(run)).toEqual([]);
   });
 
+  test("observes every outcome on the simulated guest, which is asked for by name", async () => {
+    const run = await runCli(["start", "--once", "--json", "--guest", "simulated"], limitMs);
+    expect(run.status, run.stderr).toBe(0);
+    const result = resultOf(run);
+    expect(observed(result)).toEqual(outcomes);
+    expect(result.guest).toMatchObject({ accelerator: "simulated", state: "monitored" });
+    expect(regionsLeft(run)).toEqual([]);
+  });
+
   test("canary: fails when no indicator is known, and says what was missing", async () => {
     const indicators = join(directory, "none.txt");
     writeFileSync(indicators, "# nothing is known to be bad\n");
