@@ -43,6 +43,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   gcc: "gcc",
   "g++": "g++",
   clang: "clang",
+  make: "make",
   "x86_64-w64-mingw32-gcc": "gcc-mingw-w64-x86-64",
 };
 
@@ -105,6 +106,15 @@ export function buildProgram(
   const options = [...warnings, ...codegen, "-D_GNU_SOURCE", ...includes];
   compile("gcc", [...options, path, ...objects, "-o", program]);
   return program;
+}
+
+/** Builds the simulated guest with the sanitizers that find a driver's usual mistakes. */
+export function buildSimulatedGuest(): string {
+  const folderOfProgram = scratchFile("simulated");
+  const makefile = join(root, "guest-drivers/simulated");
+  const flags = `CFLAGS=${sanitized.join(" ")}`;
+  compile("make", ["-s", "-C", makefile, `BUILD=${folderOfProgram}`, flags]);
+  return join(folderOfProgram, "undercroft-guest");
 }
 
 export interface ProgramRun {

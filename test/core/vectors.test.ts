@@ -22,7 +22,7 @@ beforeAll(() => {
     const [file, index, ...rest] = line.split(" ");
     made.set(`${file} ${index}`, rest.join(" "));
   }
-  if (process.env["UC_UPDATE_VECTORS"] === "1") update();
+  if (process.env.UC_UPDATE_VECTORS === "1") update();
 });
 
 afterAll(removeBuilt);
