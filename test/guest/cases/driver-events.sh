@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+# Does one of everything that the driver reports, under names that driver.test.ts looks for.
+. /uc/lib.sh
+. /uc/driver-lib.sh
+
+plan 4
+check "the driver loads and is monitored" load_driver
+
+place=/tmp/uc-events
+mkdir $place
+cp /bin/storm $place/program
+echo "told" >$place/first
+mv $place/first $place/second
+chmod 600 $place/second
+cat $place/second >/dev/null
+ls $place >/dev/null
+rm $place/second
+rmdir_me=$place/folder
+mkdir $rmdir_me && rmdir $rmdir_me
+
+$place/program nothing "an argument" last
+(cd $place && exec ./program nothing relative)
+sh -c 'exit 7' uc-exit-seven
+sh -c 'kill -TERM $$' uc-exit-term
+many-threads 3 >/dev/null
+
+long=$(head -c 50000 /dev/zero | tr '\0' a)
+/bin/busybox true uc-long "$long"
+
+mkdir -p $place/jail/bin
+cp /bin/storm $place/jail/bin/inside
+chroot $place/jail /bin/inside nothing
+
+mkdir /sys/fs/cgroup/uc-group
+sh -c 'echo $$ >/sys/fs/cgroup/uc-group/cgroup.procs; exec /bin/busybox true uc-grouped'
+
+map-executable /bin/busybox
+module=/uc/crc7.ko
+[ -e $module ] || unxz $module.xz
+check "another module loads" insmod $module
+check "and unloads" rmmod crc7
+
+mkdir $place/mount
+mount -t tmpfs tmpfs $place/mount
+# New mounts are looked for once a second.
+sleep 2
+echo late >$place/mount/late
+umount $place/mount
+host_say told sha256 "$(sha256sum $place/program | cut -d' ' -f1)"
+sleep 1
+is "all of it arrives" "$(ask sync)" done

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs the driver's guest cases with a real server beside the guest; for driver.test.ts and
+// driver.slow.test.ts.
+import { join } from "node:path";
+import { expect } from "vitest";
+import {
+  buildDriver,
+  type GuestFile,
+  type GuestKernel,
+  obtainKernel,
+} from "../../lib/hypervisor/hypervisor.ts";
+import { DriverHost, type DriverHostOptions } from "./driver-host.ts";
+import { assertGuestRun, runGuestCases } from "./harness.ts";
+
+const here: string = import.meta.dirname;
+const programs = ["storm", "run-memfd", "many-threads", "map-executable"].map((name) =>
+  join(here, "programs", `${name}.c`),
+);
+/** Cases by what follows `driver-` in their names, with arguments. */
+export interface DriverRun extends DriverHostOptions {
+  readonly cases: ReadonlyArray<readonly [name: string, ...args: string[]]>;
+  readonly cpus: number;
+  readonly limitSeconds?: number;
+}
+
+function text(path: string, name: string): GuestFile {
+  return { path, source: { file: join(here, "cases", name) } };
+}
+
+/** A small module of the guest's own kernel, packed as the distribution packs it. */
+function otherModule({ modulesDirectory }: GuestKernel, series: string): GuestFile {
+  const end = series === "6.1" ? "" : ".xz";
+  const file = join(modulesDirectory, `kernel/lib/crc7.ko${end}`);
+  return { path: `/uc/crc7.ko${end}`, source: { file } };
+}
+
+/** Runs cases in one guest with a server beside it; both must find everything in order. */
+export async function runDriver(series: string, run: DriverRun): Promise<DriverHost> {
+  const kernel = await obtainKernel(series);
+  const host = await DriverHost.open(run);
+  try {
+    const { path, bytes } = host.regionFile;
+    const result = await runGuestCases({
+      kernel: series,
+      driver: await buildDriver(kernel),
+      cases: run.cases.map(([name, ...args]) => ({
+        ...{ name: `driver-${name}`, file: join(here, "cases", `driver-${name}.sh`), args },
+        limitSeconds: run.limitSeconds ?? 90,
+      })),
+      programs,
+      files: [
+        text("/uc/driver-lib.sh", "driver-lib.sh"),
+        text("/uc/truth.awk", "truth.awk"),
+        otherModule(kernel, series),
+      ],
+      region: { path, bytes, placement: host.placement },
+      cpus: run.cpus,
+      timeoutMs: ((run.limitSeconds ?? 90) * run.cases.length + 60) * 1000,
+      during: (guest) => host.play(guest),
+    });
+    assertGuestRun(result);
+    // Reloading in a hurry registers more often than a server allows; nothing else may be wrong.
+    const faults = host.faults.filter((fault) => !fault.includes("registers too often"));
+    expect(faults).toEqual([]);
+    return host;
+  } finally {
+    await host.close();
+  }
+}
