@@ -34,8 +34,7 @@ export const refusedWords: readonly RefusedWord[] = [
   {
     word: "host",
     use: "hypervisor host",
-    allowed:
-      /hypervisor[ -]hosts?|["'`]host["'`]|localhost|host(name)?s?(?= file)|host_(say|wait)/gi,
+    allowed: /hypervisor[ -]hosts?|["'`]host["'`]|localhost|\/etc\/hosts|host_(say|wait)/gi,
   },
 ];
 

@@ -31,6 +31,7 @@ export class DataRing {
   readonly #producer: BigUint64Array;
   readonly #consumer: BigUint64Array;
   readonly #capacity: number;
+  #isStarted = false;
   #session = 0;
   #sequence = 0;
   #tail = 0;
@@ -62,6 +63,7 @@ export class DataRing {
   }
 
   start(session: number): void {
+    this.#isStarted = true;
     this.#session = session;
     this.#sequence = 0;
     this.#tail = 0;
@@ -69,6 +71,13 @@ export class DataRing {
     this.#unpublished = 0;
     this.#attempted = 0;
     this.#dropped = 0;
+    this.#pending.clear();
+  }
+
+  /** The session is over, or the guest is: nothing is shown to the server any more. */
+  stop(): void {
+    this.#isStarted = false;
+    this.#unpublished = 0;
     this.#pending.clear();
   }
 
@@ -96,6 +105,7 @@ export class DataRing {
 
   /** Makes everything written visible, pending losses named where they fit. */
   tick(): void {
+    if (!this.#isStarted) return;
     if (this.#pending.size > 0 && this.#hasSpace(0, true)) this.#namePending();
     this.#published = this.#tail;
     this.#unpublished = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A guest with its driver, in TypeScript over a region in memory: registers, writes records, runs
 // commands, and keeps the truth that the oracles compare with. Stepped by world.ts.
-import { type GuestDriver, RECORD_STRIDE, type RingConsumer } from "../../lib/model/model.ts";
+import { RECORD_STRIDE, type RingConsumer } from "../../lib/model/model.ts";
 import { type MemoryRegion, openMemoryRegion } from "../../lib/transport/transport.ts";
 import {
   CLASS_CONTROL,
@@ -51,38 +51,17 @@ import {
   WIRE_HASH,
 } from "../../lib/wire/wire.ts";
 import { DataRing } from "./data-ring.ts";
+import { DRIVER, type GuestPlan, identityOf, type Process } from "./guest-plan.ts";
 import type { Random } from "./random.ts";
 import { AttachTruth } from "./truth.ts";
 
 type LinkState = "offline" | "waiting" | "ready" | "quarantined" | "leaving" | "gone";
-
-interface Process {
-  readonly pid: number;
-  readonly startNs: bigint;
-}
 
 const WINDOW = 64;
 const HELLO_GAP_MS = 1000;
 const HELLOS_PER_HOUR = 20;
 /** A driver that is to be unloaded waits no longer for its acknowledgement. */
 const LEAVE_MS_MAX = 5000;
-const DRIVER: Omit<GuestDriver, "capabilities" | "wireHash"> = {
-  version: "sim",
-  os: "simulated",
-  osVersion: "sim",
-  cpuCount: 2,
-  mapKind: "write-back",
-};
-
-export interface GuestPlan {
-  readonly name: string;
-  readonly index: number;
-  readonly regionBytes: number;
-  readonly random: Random;
-  /** Runs every command that arrives, repeats too: for the canary. */
-  readonly forgetful: boolean;
-}
-
 /** One simulated guest. Its steps are the driver's own polling. */
 export class SimulatedGuest {
   readonly name: string;
@@ -184,6 +163,7 @@ export class SimulatedGuest {
     for (const ring of this.#rings()) {
       truth.unpublished += ring.unpublished;
       truth.droppedPending += ring.pendingCount;
+      ring.stop();
     }
     this.#controls.clear();
     this.#state = "gone";
@@ -374,6 +354,7 @@ export class SimulatedGuest {
     for (const ring of this.#rings()) {
       this.#markPublished(ring);
       this.truth.droppedPending += ring.pendingCount;
+      ring.stop();
     }
     this.#state = "offline";
   }
@@ -603,7 +584,3 @@ export class SimulatedGuest {
 }
 
 const hex32 = (value: number): string => value.toString(16).padStart(8, "0");
-
-function identityOf(process: Process): { readonly pid: number; readonly processStartNs: bigint } {
-  return { pid: process.pid, processStartNs: process.startNs };
-}

@@ -235,13 +235,7 @@ export class World {
         this.#crash(guest);
         break;
       case "driver unload":
-        guest.unload(nowMs);
-        this.#later.push({
-          atMs: nowMs + 8000 + this.#random.below(20_000),
-          run: () => {
-            if (guest.state === "gone") guest.loadDriver(this.#nowMs);
-          },
-        });
+        this.#unloadDriver(guest);
         break;
       case "snapshot rollback":
         this.#rollBack(guest);
@@ -253,18 +247,32 @@ export class World {
         guest.forgeAnswers(nowMs);
         break;
       case "monitoring off and on":
-        this.#server.send(name, { kind: "stop-monitoring" }, { requestedBy: "analyst" });
-        this.#later.push({
-          atMs: nowMs + 10_000,
-          run: () =>
-            this.#server.send(
-              name,
-              { kind: "start-monitoring", sensors: 0x7fn },
-              { requestedBy: "analyst" },
-            ),
-        });
+        this.#pauseMonitoring(name);
         break;
     }
+  }
+
+  #unloadDriver(guest: SimulatedGuest): void {
+    guest.unload(this.#nowMs);
+    this.#later.push({
+      atMs: this.#nowMs + 8000 + this.#random.below(20_000),
+      run: () => {
+        if (guest.state === "gone") guest.loadDriver(this.#nowMs);
+      },
+    });
+  }
+
+  #pauseMonitoring(name: string): void {
+    this.#server.send(name, { kind: "stop-monitoring" }, { requestedBy: "analyst" });
+    this.#later.push({
+      atMs: this.#nowMs + 10_000,
+      run: () =>
+        this.#server.send(
+          name,
+          { kind: "start-monitoring", sensors: 0x7fn },
+          { requestedBy: "analyst" },
+        ),
+    });
   }
 
   #ping(name: string, deadlineMs: number): void {

@@ -34,7 +34,7 @@ export interface Frame {
 const roundUp = (bytes: number): number => Math.ceil(bytes / 16) * 16;
 
 /** A frame and its padded payload. A PAD and a lying length carry no payload of that length. */
-export function frameBytes(frame: Frame, withCrc: boolean): Uint8Array {
+function frameBytes(frame: Frame, withCrc: boolean): Uint8Array {
   const isPad = frame.type === PAD;
   const assumed = isPad || (frame.length ?? 0) > CAPACITY ? 0 : (frame.length ?? 0);
   const payload = frame.payload ?? new Uint8Array(assumed);
