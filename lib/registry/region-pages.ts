@@ -81,7 +81,8 @@ export class RegionPages {
     if (!wanted.every((ring, index) => sameRing(ring, rings[index]))) return undefined;
     if (!region.copyOut(SESSION_OFFSET, this.#page)) return undefined;
     const session = decodeSession(this.#page);
-    if (session.state !== SESSION_READY || session.sessionId === 0) return undefined;
+    const isLive = session.state === SESSION_READY || session.state === SESSION_OFFER;
+    if (!isLive || session.sessionId === 0) return undefined;
     if (session.serverEpoch !== superblock.serverEpoch) return undefined;
     if (!region.copyOut(HELLO_OFFSET, this.#page)) return undefined;
     const hello = decodeHello(this.#page);

@@ -208,7 +208,8 @@ export class Registration {
   /** Tells what the hypervisor knows of the guest. */
   setLiveness(liveness: GuestLiveness): void {
     this.#liveness = liveness;
-    if (liveness !== "off" || this.#state === "offline") return;
+    if (liveness !== "off") return;
+    if (this.#state === "offline" && this.#session === undefined) return;
     this.#readLastStatus();
     this.#endSession("powered-off");
     this.#writeSession(SESSION_CLOSED, 0);
@@ -358,10 +359,10 @@ export class Registration {
   }
 
   #writeSession(state: number, reason: number): void {
-    const ready = state === SESSION_READY;
     this.#pages.writeSession({
       state,
-      sessionId: ready ? this.#sessionId : 0,
+      // An offer keeps naming the session that is still being recovered, for the next server.
+      sessionId: this.#session?.sessionId ?? 0,
       helloSeq: this.#helloSeen,
       bootId: this.boot,
       features: this.#session?.features ?? 0n,

@@ -262,6 +262,7 @@ export class SimulatedGuest {
     ];
     if (this.#random.chance(0.5)) ring.scribble(this.#random.bytes(256));
     ring.forgeTail(this.#random.pick(lies));
+    for (const one of this.#rings()) one.stop();
     this.#state = "gone";
   }
 

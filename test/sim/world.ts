@@ -44,6 +44,8 @@ const INDICATORS = `
 cmdline:--drop-the-database | Simulated intruder | high
 path:/etc/forbidden
 `;
+/** Findings that an honest guest must never get. */
+const ACCUSATIONS = ["accounting_mismatch", "rollback"];
 const FAULTS_PER_GUEST_HOUR = 6;
 const QUIET_MS = 2000;
 const BUSY_MS = 100;
@@ -59,6 +61,7 @@ export class World {
   readonly #isolation: IsolationOracle;
   readonly #faults: Record<string, number> = {};
   readonly #findings: Record<string, number> = {};
+  readonly #accusations: string[] = [];
   readonly #later: Array<{ readonly atMs: number; readonly run: () => void }> = [];
   #server: Server;
   #servers = 0;
@@ -116,8 +119,13 @@ export class World {
       this.#isolation.take(batch);
     });
     server.on("command", (record) => this.#commands.take(number, record));
-    server.on("finding", ({ rule, count }) => {
+    server.on("finding", ({ rule, count, guest, process, value }) => {
       if (count === 1) this.#findings[rule] = (this.#findings[rule] ?? 0) + 1;
+      const history = this.#guests.find(({ name }) => name === guest)?.history ?? [];
+      const isLiar = history.some(({ tainted, boot }) => tainted && boot === process.boot);
+      if (ACCUSATIONS.includes(rule) && !isLiar) {
+        this.#accusations.push(`${guest} did nothing wrong but is accused: ${rule}, ${value}`);
+      }
     });
     const isBroken = this.#options.canary === "dropped-record";
     for (const { name, region } of this.#guests) {
@@ -328,6 +336,7 @@ export class World {
       ...histories.flatMap((history) => this.#conservation.judge(history, conservation)),
       ...this.#commands.judge(histories, this.#servers, commands),
       ...this.#isolation.problems,
+      ...this.#accusations,
     ];
     const { seed, guests, hours } = this.#options;
     const faults = this.#faults;

@@ -232,6 +232,33 @@ test("a killed server's successor delivers what lay in the rings, once", () => {
   expect(stats("g0").loss).toMatchObject({ unaccounted: 0, mismatches: 0 });
 });
 
+test("two servers killed in a row lose nothing either", () => {
+  guest(0).work(clock.monotonicMs(), 40);
+  guest(0).step(clock.monotonicMs());
+  for (let kill = 0; kill < 2; kill++) {
+    clock.advance(5);
+    // The guest has no time to look at the first successor's epoch.
+    server = makeServer();
+  }
+  pass(3000);
+  expect(eventsOf("g0")).toBe(guest(0).truth.publishedEvents);
+  expect(stats("g0").loss).toMatchObject({ unaccounted: 0, mismatches: 0 });
+});
+
+test("a guest that died while no server ran is read to its end", () => {
+  guest(0).work(clock.monotonicMs(), 40);
+  guest(0).step(clock.monotonicMs());
+  guest(0).crash();
+  clock.advance(5);
+  server = makeServer();
+  server.setLiveness("g0", "off");
+  expect(eventsOf("g0")).toBe(guest(0).truth.publishedEvents);
+  expect(stateOf("g0")).toBe("offline");
+  guest(0).boot(clock.monotonicMs());
+  pass(1000);
+  expect(stateOf("g0")).toBe("monitored");
+});
+
 test("a closed server leaves the session for the next one", () => {
   server.close();
   guest(0).work(clock.monotonicMs(), 10);
