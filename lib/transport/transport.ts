@@ -13,5 +13,7 @@ export {
   type RegionFileSource,
 } from "./ivshmem-region.ts";
 export { type MemoryRegion, openMemoryRegion } from "./memory-region.ts";
+export { recordRegion } from "./recorder.ts";
 export type * from "./region.ts";
 export { createRegionFile, type RegionFileOptions } from "./region-file.ts";
+export { openReplayRegion } from "./replay-region.ts";
