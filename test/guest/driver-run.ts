@@ -9,15 +9,15 @@ import {
   type GuestKernel,
   obtainKernel,
 } from "../../lib/hypervisor/hypervisor.ts";
-import { DriverHost, type DriverHostOptions } from "./driver-host.ts";
 import { assertGuestRun, runGuestCases } from "./harness.ts";
+import { ServerSide, type ServerSideOptions } from "./server-side.ts";
 
 const here: string = import.meta.dirname;
 const programs = ["storm", "run-memfd", "many-threads", "map-executable"].map((name) =>
   join(here, "programs", `${name}.c`),
 );
 /** Cases by what follows `driver-` in their names, with arguments. */
-export interface DriverRun extends DriverHostOptions {
+export interface DriverRun extends ServerSideOptions {
   readonly cases: ReadonlyArray<readonly [name: string, ...args: string[]]>;
   readonly cpus: number;
   readonly limitSeconds?: number;
@@ -35,11 +35,11 @@ function otherModule({ modulesDirectory }: GuestKernel, series: string): GuestFi
 }
 
 /** Runs cases in one guest with a server beside it; both must find everything in order. */
-export async function runDriver(series: string, run: DriverRun): Promise<DriverHost> {
+export async function runDriver(series: string, run: DriverRun): Promise<ServerSide> {
   const kernel = await obtainKernel(series);
-  const host = await DriverHost.open(run);
+  const side = await ServerSide.open(run);
   try {
-    const { path, bytes } = host.regionFile;
+    const { path, bytes } = side.regionFile;
     const result = await runGuestCases({
       kernel: series,
       driver: await buildDriver(kernel),
@@ -53,17 +53,17 @@ export async function runDriver(series: string, run: DriverRun): Promise<DriverH
         text("/uc/truth.awk", "truth.awk"),
         otherModule(kernel, series),
       ],
-      region: { path, bytes, placement: host.placement },
+      region: { path, bytes, placement: side.placement },
       cpus: run.cpus,
       timeoutMs: ((run.limitSeconds ?? 90) * run.cases.length + 60) * 1000,
-      during: (guest) => host.play(guest),
+      during: (guest) => side.play(guest),
     });
     assertGuestRun(result);
     // Reloading in a hurry registers more often than a server allows; nothing else may be wrong.
-    const faults = host.faults.filter((fault) => !fault.includes("registers too often"));
+    const faults = side.faults.filter((fault) => !fault.includes("registers too often"));
     expect(faults).toEqual([]);
-    return host;
+    return side;
   } finally {
-    await host.close();
+    await side.close();
   }
 }

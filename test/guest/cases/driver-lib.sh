@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# What the driver's cases share; sourced after /uc/lib.sh. The host's side is driver-host.ts.
+# What the driver's cases share; sourced after /uc/lib.sh. The server's side is server-side.ts.
 
 driver=/lib/undercroft.ko
 parameters=/sys/module/undercroft/parameters

@@ -20,7 +20,8 @@ hash=$(sha256sum $place/hashed | cut -d' ' -f1)
 capabilities=$(($(cat $parameters/capabilities)))
 is "verdicts were tried and work" $((capabilities >> 32 & 7)) 7
 
-is "rules arrive" "$(ask rules "[$(deny open path $place/secret),$(deny exec path $place/evil)]")" done
+rules="[$(deny open path $place/secret),$(deny exec path $place/evil)]"
+is "rules arrive" "$(ask rules "$rules")" done
 refuse "a listed file does not open" cat $place/secret
 check "another file opens" cat $place/public
 refuse "a listed program does not run" $place/evil nothing
@@ -47,7 +48,8 @@ sleep 1
 is "rules by hash arrive" "$(ask rules "[$(deny exec sha256 "$hash")]")" done
 refuse "a listed hash does not run again" $place/hashed nothing
 
-is "rules for what no mark covers arrive" "$(ask rules "[$(deny exec path-prefix /memfd:uc-)]")" done
+rules="[$(deny exec path-prefix /memfd:uc-)]"
+is "rules for what no mark covers arrive" "$(ask rules "$rules")" done
 is "a listed memfd is killed at once" "$(run-memfd uc-evil)" "signal 9"
 is "another memfd runs" "$(run-memfd friend)" "exit 0"
 

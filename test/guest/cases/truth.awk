@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Reduces a text trace to what the kernel saw between the marker programs, one "told" line each:
-# exec PID FILE, exit PID, and open PID FILE for the files made for it. Threads are the last number of the first column.
+# exec PID FILE, exit PID, and open PID FILE for the files made for it. Threads are the last number
+# of the first column.
 {
   match($1, /-[0-9]+$/)
   pid = substr($1, RSTART + 1)
