@@ -372,6 +372,7 @@ int main(int count, char **arguments)
 	lanes_init(&guest);
 	start_init();
 	pthread_create(&signals, NULL, signal_run, NULL);
+	pthread_detach(signals);
 	pthread_create(&link, NULL, link_thread, NULL);
 	has_load = guest.options.rate_bytes_per_minute || guest.options.events;
 	if (has_load)

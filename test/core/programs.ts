@@ -18,7 +18,7 @@ export const coreSources: readonly string[] = readdirSync(core)
 export const coreHeaders: readonly string[] = readdirSync(core)
   .filter((name) => name.endsWith(".h"))
   .map((name) => join(core, name));
-export const serverSources: readonly string[] = ["drain.c", "producer.c", "crc32c.c"].map((name) =>
+const serverSources: readonly string[] = ["drain.c", "producer.c", "crc32c.c"].map((name) =>
   join(root, "addon", name),
 );
 

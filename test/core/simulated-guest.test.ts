@@ -224,12 +224,13 @@ test("it ends when told to, also where no server ever was", async () => {
   try {
     const child = spawn(program, ["--region", file.path, "--rate", "1000000"]);
     setTimeout(() => child.kill("SIGTERM"), 300);
-    const [[output], [status]] = await Promise.all([
-      once(child.stdout, "data") as Promise<[Buffer]>,
-      once(child, "close") as Promise<[number | null]>,
-    ]);
+    let output = "";
+    child.stdout.on("data", (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+    const [status] = (await once(child, "close")) as [number | null];
     expect(status).toBe(0);
-    expect(JSON.parse(output.toString())).toMatchObject({ attempted: 0, sessions: 0 });
+    expect(JSON.parse(output)).toMatchObject({ attempted: 0, sessions: 0 });
   } finally {
     await file.remove();
   }
@@ -237,10 +238,11 @@ test("it ends when told to, also where no server ever was", async () => {
 
 test("nonsense on its command line is refused in words", async () => {
   const child = spawn(program, ["--region", "/nonexistent", "--cpus", "0"]);
-  const [[errors], [status]] = await Promise.all([
-    once(child.stderr, "data") as Promise<[Buffer]>,
-    once(child, "close") as Promise<[number | null]>,
-  ]);
+  let errors = "";
+  child.stderr.on("data", (chunk: Buffer) => {
+    errors += chunk.toString();
+  });
+  const [status] = (await once(child, "close")) as [number | null];
   expect(status).toBe(2);
-  expect(errors.toString()).toContain("--cpus: not a number in range");
+  expect(errors).toContain("--cpus: not a number in range");
 });
