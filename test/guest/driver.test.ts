@@ -225,6 +225,8 @@ function checkTruth(side: ServerSide): void {
   expect(multiset(execLines)).toEqual(multiset(side.told.get("exec") ?? []));
   expect(multiset(exitLines)).toEqual(multiset(side.told.get("exit") ?? []));
   expect(multiset(openLines)).toEqual(multiset(side.told.get("open") ?? []));
+  // Canary: one missing exec of hundreds must not go unseen.
+  expect(multiset(execLines.slice(1))).not.toEqual(multiset(side.told.get("exec") ?? []));
   expect(side.losses).toEqual([]);
   expect(side.stats.loss).toMatchObject({ unaccounted: 0, mismatches: 0 });
 }
