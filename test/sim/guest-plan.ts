@@ -29,10 +29,10 @@ export const DRIVER: Omit<GuestDriver, "capabilities" | "wireHash"> = {
   mapKind: "write-back",
 };
 
-/** A process as events name it. */
-export function identityOf(process: Process): {
+/** A process as events name it; without one, the first of the guest. */
+export function identityOf(process: Process | undefined): {
   readonly pid: number;
   readonly processStartNs: bigint;
 } {
-  return { pid: process.pid, processStartNs: process.startNs };
+  return { pid: process?.pid ?? 1, processStartNs: process?.startNs ?? 0n };
 }

@@ -7,7 +7,6 @@ import type {
   ProcessExitEvent,
   ProcessForkEvent,
   ProcessHashEvent,
-  VerdictEvent,
 } from "../../lib/model/model.ts";
 
 export const BASE: EventBase = {
@@ -94,20 +93,6 @@ export function fork(fields: Partial<ProcessForkEvent> = {}): ProcessForkEvent {
     childPid: 501,
     childStartNs: 8n,
     childExecGeneration: 1,
-    ...fields,
-  };
-}
-
-export function verdict(fields: Partial<VerdictEvent> = {}): VerdictEvent {
-  return {
-    kind: "verdict",
-    ...BASE,
-    path: "/etc/forbidden",
-    ruleId: 1,
-    operation: "open",
-    verdict: "deny",
-    inode: 1,
-    device: 1,
     ...fields,
   };
 }

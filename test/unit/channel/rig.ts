@@ -15,7 +15,6 @@ import {
 } from "../../../lib/wire/wire.ts";
 import { DataRing } from "../../sim/data-ring.ts";
 
-export const COMMAND = 0;
 export const PRIORITY = 1;
 export const DATA0 = 2;
 export const DATA1 = 3;
