@@ -103,7 +103,7 @@ point '${point.driver}' "$(grep '^undercroft ' /proc/modules)" 'undercroft *'
 sh /opt/demo/work.sh &
 work=$!
 await_line ${GUEST_LINES.begin}
-deadline=$(($(now) + 60))
+deadline=$(($(now) + 40))
 usleep 500000
 point '${point.killedByHash}' "$(run_until_killed /opt/demo/install.sh 2>/dev/null)" 137
 point '${point.openRefused}' "$(cat ${DEMO.secretPath} 2>&1)" '*not permitted*'

@@ -31,7 +31,7 @@ export async function start(args: readonly string[]): Promise<number> {
   const log = (line: string): void => screen.log(line);
   log(indicatorSummary(options.demo.indicators));
   const interrupt = new Interrupt();
-  const run = await DemoRun.open({ ...options.demo, log });
+  const run = await open(options, log);
   const drawing = setInterval(() => {
     if (run.guest !== undefined) screen.show(run.view(heading(run), screen.elapsedMs, hint));
   }, redrawMs);
@@ -41,13 +41,31 @@ export async function start(args: readonly string[]): Promise<number> {
     // A person who cannot wait for the guest's own end asks again.
     await unlessInterrupted(unload(run, interrupt), interrupt.wait(2));
   } catch (cause) {
-    if (!isUndercroftError(cause)) throw cause;
+    if (!isUndercroftError(cause)) {
+      await run.close(true);
+      screen.close();
+      throw cause;
+    }
     error = cause;
   } finally {
     clearInterval(drawing);
     interrupt.close();
   }
   return finish(run, options, screen, error);
+}
+
+/** Opens the run. Who reads our JSON gets it also where there is nothing to run. */
+async function open(options: StartOptions, log: (line: string) => void): Promise<DemoRun> {
+  try {
+    return await DemoRun.open({ ...options.demo, log });
+  } catch (cause) {
+    if (options.json && isUndercroftError(cause)) {
+      const guest = { name: "demo", state: "offline" };
+      const nothing = { events: 0, findings: [], commands: [], loss: { named: 0, unaccounted: 0 } };
+      process.stdout.write(`${toJson({ guest, ...nothing, expected: [], ...about(cause) })}\n`);
+    }
+    throw cause;
+  }
 }
 
 /** Waits for the work or the signal; work that is left alone may fail unheard. */
