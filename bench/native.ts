@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Builds the C and C++ programs of the benchmarks, and says what to install when that fails.
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync } from "node:fs";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { UndercroftError } from "../lib/errors/errors.ts";
 
@@ -48,6 +48,15 @@ export function buildProgram(
   return program;
 }
 
+/** Compiles one C file that needs no C library into build/bench. */
+export function buildFreestanding(source: string): string {
+  const folder = join(ROOT, "build/bench");
+  mkdirSync(folder, { recursive: true });
+  const program = join(folder, basename(source, ".c"));
+  compile("gcc", ["-O2", "-static", "-nostdlib", source, "-o", program]);
+  return program;
+}
+
 function compile(tool: string, args: readonly string[]): void {
   const run = spawnSync(tool, args, { cwd: ROOT, encoding: "utf8" });
   if (run.status === 0) return;
@@ -56,9 +65,4 @@ function compile(tool: string, args: readonly string[]): void {
     `${tool} failed; the benchmarks need: apt-get install g++ libboost-dev dpdk-dev pkg-config\n` +
       (run.stderr ?? String(run.error)),
   );
-}
-
-/** True when the path exists. */
-export function present(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false }) !== undefined;
 }
