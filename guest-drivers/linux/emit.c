@@ -35,12 +35,9 @@ static struct uc_lane *lanes;
 static unsigned int lane_count;
 static struct uc_ring_place places[UC_DIRECTORY_MAX];
 
-bool uc_emit_may_run(u16 type)
+void uc_emit_count_reentry(u16 type)
 {
-	if (likely(in_task()))
-		return true;
 	uc_losses_add(&losses, &uc_sequence, type, UC_LOSS_REENTRY);
-	return false;
 }
 
 static struct uc_lane *lane_for(enum uc_urgency urgency)

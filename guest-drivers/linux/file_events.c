@@ -99,7 +99,7 @@ static void on_open_file(u16 type, const struct path *path, u32 flags, struct uc
 	struct uc_text text;
 
 	fill_body(&body, d_inode(path->dentry), flags);
-	text = likely(current->fs) ? uc_text_path(path, scratch->path) :
+	text = likely(current->fs) ? uc_text_path_quick(path, mark, scratch->path) :
 				     uc_text_dentry(&nowhere, path->dentry, NULL, scratch->path);
 	report(type, &body, &text, NULL);
 	uc_scratch_put();

@@ -42,6 +42,7 @@ static void remember_mount_point(struct uc_mark *mark, struct super_block *sb,
 	if (!new)
 		return;
 	if (old && old->length == new->length && old->root_length == new->root_length &&
+	    old->only == new->only &&
 	    !memcmp(old->bytes, new->bytes, old->length + old->root_length)) {
 		kfree(new);
 		return;

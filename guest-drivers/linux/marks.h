@@ -12,6 +12,8 @@
 /* Where a superblock is mounted for the first process: paths below `root` appear below `text`. */
 struct uc_mount_point {
 	struct rcu_head rcu;
+	/* The whole superblock is mounted here, and nowhere else in that namespace. */
+	bool only;
 	u32 root_length;
 	u32 length;
 	const char *root;

@@ -16,7 +16,8 @@
 #include "marks.h"
 #include "mount_table.h"
 
-#define TABLE_BYTES_MAX 0x100000
+#define TABLE_BYTES_MIN 0x8000
+#define TABLE_BYTES_MAX 0x200000
 #define TYPES_MAX 32
 #define TYPE_BYTES 24
 #define FIELDS 5
@@ -24,7 +25,7 @@
 /* A line: id parent major:minor root mount-point options [fields..] - type source options */
 struct uc_mount_table {
 	size_t length;
-	char bytes[TABLE_BYTES_MAX + 1];
+	char bytes[];
 };
 
 /* They hold no files, or only what the kernel says about itself, and are opened all the time. */
@@ -34,30 +35,42 @@ static const char *const skipped_types[] = {
 	"rpc_pipefs", "securityfs", "selinuxfs", "sysfs", "tracefs",
 };
 
+/* NULL when there is no memory; *whole says whether all of the text fitted. */
+static struct uc_mount_table *read_table(size_t room, bool *whole)
+{
+	struct uc_mount_table *table = kvmalloc(sizeof(*table) + room + 1, GFP_KERNEL);
+	struct file *file;
+	loff_t position = 0;
+	ssize_t got = 1;
+
+	if (!table)
+		return NULL;
+	table->length = 0;
+	file = filp_open("/proc/self/mountinfo", O_RDONLY, 0);
+	if (!IS_ERR(file)) {
+		while (got > 0 && table->length < room) {
+			got = kernel_read(file, table->bytes + table->length,
+					  room - table->length, &position);
+			if (got > 0)
+				table->length += got;
+		}
+		fput(file);
+	}
+	table->bytes[table->length] = '\0';
+	*whole = table->length < room;
+	return table;
+}
+
 struct uc_mount_table *uc_mount_table_read(void)
 {
 	struct uc_mount_table *table;
-	struct file *file;
-	loff_t position = 0;
+	size_t room = TABLE_BYTES_MIN;
+	bool whole;
 
-	file = filp_open("/proc/self/mountinfo", O_RDONLY, 0);
-	if (IS_ERR(file))
-		return NULL;
-	table = kvmalloc(sizeof(*table), GFP_KERNEL);
-	if (!table)
-		goto close;
-	table->length = 0;
-	while (table->length < TABLE_BYTES_MAX) {
-		ssize_t got = kernel_read(file, table->bytes + table->length,
-					  TABLE_BYTES_MAX - table->length, &position);
-
-		if (got <= 0)
-			break;
-		table->length += got;
+	while ((table = read_table(room, &whole)) && !whole && room < TABLE_BYTES_MAX) {
+		kvfree(table);
+		room *= 4;
 	}
-	table->bytes[table->length] = '\0';
-close:
-	fput(file);
 	return table;
 }
 
@@ -127,7 +140,7 @@ static u32 unescape(char *to, const char *from, size_t length)
 	u32 count = 0;
 
 	while (at < length) {
-		if (from[at] == '\\' && at + 3 < length + 0 && from[at + 1] >= '0' &&
+		if (from[at] == '\\' && at + 3 < length && from[at + 1] >= '0' &&
 		    from[at + 1] <= '3') {
 			to[count++] = (from[at + 1] - '0') << 6 | (from[at + 2] - '0') << 3 |
 				      (from[at + 3] - '0');
@@ -184,8 +197,9 @@ struct uc_mount_point *uc_mount_table_find(const struct uc_mount_table *table, d
 {
 	const char *field[FIELDS], *best[FIELDS];
 	size_t length[FIELDS], best_length[FIELDS];
+	struct uc_mount_point *point;
 	const char *line;
-	bool found = false;
+	u32 found = 0;
 
 	if (!table)
 		return NULL;
@@ -193,11 +207,15 @@ struct uc_mount_point *uc_mount_table_find(const struct uc_mount_table *table, d
 		if (!split(line, field, length) || !is_device(field[2], device))
 			continue;
 		/* The whole file system is better than a part of it; then the first counts. */
-		if (found && (best_length[3] == 1 || length[3] > 1))
+		if (found++ && (best_length[3] == 1 || length[3] > 1))
 			continue;
 		memcpy(best, field, sizeof(best));
 		memcpy(best_length, length, sizeof(best_length));
-		found = true;
 	}
-	return found ? mount_point(best[3], best_length[3], best[4], best_length[4]) : NULL;
+	if (!found)
+		return NULL;
+	point = mount_point(best[3], best_length[3], best[4], best_length[4]);
+	if (point)
+		point->only = found == 1 && !point->root_length;
+	return point;
 }

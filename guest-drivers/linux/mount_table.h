@@ -10,7 +10,7 @@
 struct uc_mount_point;
 struct uc_mount_table;
 
-/* NULL when there is no table to read (no /proc yet) or no memory. */
+/* Empty when there is none to read (no /proc yet); NULL when there is no memory. */
 struct uc_mount_table *uc_mount_table_read(void);
 void uc_mount_table_free(struct uc_mount_table *table);
 

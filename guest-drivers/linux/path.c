@@ -7,6 +7,7 @@
 #include <linux/cgroup.h>
 #include <linux/fs_struct.h>
 #include <linux/mount.h>
+#include <linux/nsproxy.h>
 #include <linux/path.h>
 #include <linux/string.h>
 #include "marks.h"
@@ -45,6 +46,86 @@ struct uc_text uc_text_path(const struct path *path, char *buffer)
 	if (unlikely(!current->fs))
 		return text_of(NULL, NULL, path->dentry);
 	return text_of(d_path(path, buffer, PATH_MAX), buffer + PATH_MAX - 1, path->dentry);
+}
+
+/* In the root and the namespace that mark->mount_point speaks of. */
+static bool is_at_home(void)
+{
+	const struct fs_struct *ours = current->fs, *first = init_task.fs;
+
+	return ours && (ours == first || (ours->root.dentry == first->root.dentry &&
+					  ours->root.mnt == first->root.mnt)) &&
+	       current->nsproxy && current->nsproxy->mnt_ns == init_task.nsproxy->mnt_ns;
+}
+
+/*
+ * Puts a name in front of `at`; NULL when there is no room or a rename is under way. Names end in
+ * a NUL wherever they are kept, so that a length that belongs to another name does no harm.
+ */
+static char *put_name(char *at, const char *start, const struct dentry *dentry)
+{
+	const char *name = READ_ONCE(dentry->d_name.name);
+	u32 length = READ_ONCE(dentry->d_name.len), i;
+
+	if (name == (const char *)dentry->d_iname && length >= DNAME_INLINE_LEN)
+		return NULL;
+	if (at - start <= length)
+		return NULL;
+	at -= length;
+	for (i = 0; i < length; i++) {
+		char byte = READ_ONCE(name[i]);
+
+		if (!byte)
+			return NULL;
+		at[i] = byte;
+	}
+	*--at = '/';
+	return at;
+}
+
+static char *walk_up(const struct dentry *dentry, char *at, const char *start)
+{
+	const struct dentry *root = dentry->d_sb->s_root;
+	unsigned int sequence = read_seqbegin(&rename_lock);
+
+	while (at && dentry != root) {
+		const struct dentry *parent = READ_ONCE(dentry->d_parent);
+
+		if (parent == dentry)
+			return NULL;
+		at = put_name(at, start, dentry);
+		dentry = parent;
+	}
+	return read_seqretry(&rename_lock, sequence) ? NULL : at;
+}
+
+/*
+ * What uc_text_path gives, for a third of its cost, where the superblock is known to be mounted
+ * once. For events only: it may be a second behind a mount that moves.
+ */
+struct uc_text uc_text_path_quick(const struct path *path, const struct uc_mark *mark,
+				  char *buffer)
+{
+	char *at = NULL, *end = buffer + PATH_MAX;
+	const struct uc_mount_point *point;
+
+	if (!mark || d_unlinked(path->dentry) || !is_at_home())
+		return uc_text_path(path, buffer);
+	rcu_read_lock();
+	point = rcu_dereference(mark->mount_point);
+	if (point && point->only && path->mnt->mnt_root == path->dentry->d_sb->s_root) {
+		at = walk_up(path->dentry, end, buffer + point->length);
+		if (at && (at < end || point->length)) {
+			at -= point->length;
+			uc_region_copy(at, point->text, point->length);
+		} else {
+			at = NULL;
+		}
+	}
+	rcu_read_unlock();
+	if (!at)
+		return uc_text_path(path, buffer);
+	return (struct uc_text){ .bytes = at, .length = end - at };
 }
 
 static bool below(struct vfsmount *mount, struct dentry *dentry)

@@ -84,6 +84,8 @@ struct uc_place {
 void uc_place_find(struct uc_place *place, struct dentry *dentry, struct uc_mark *mark);
 void uc_place_release(struct uc_place *place);
 struct uc_text uc_text_path(const struct path *path, char *buffer);
+struct uc_text uc_text_path_quick(const struct path *path, const struct uc_mark *mark,
+				  char *buffer);
 struct uc_text uc_text_cgroup(struct uc_scratch *scratch, struct task_struct *task);
 struct uc_text uc_text_dentry(const struct uc_place *place, struct dentry *dentry,
 			      const struct qstr *name, char *buffer);
@@ -110,8 +112,16 @@ enum uc_urgency {
 	UC_PRIORITY,
 };
 
+void uc_emit_count_reentry(u16 type);
+
 /* False where buffers are not ours (interrupts); the event counts as lost by re-entry. */
-bool uc_emit_may_run(u16 type);
+static inline bool uc_emit_may_run(u16 type)
+{
+	if (likely(in_task()))
+		return true;
+	uc_emit_count_reentry(type);
+	return false;
+}
 
 /* Interrupts stay off from a begin that returned true until end. False: lost and counted. */
 bool uc_emit_begin(struct uc_emit *emit, enum uc_urgency urgency, u16 type,

@@ -96,7 +96,8 @@ static bool is_refused(const struct path *path, u32 operation, struct uc_mark *m
 		known = digest;
 	text = uc_text_path(path, scratch->third);
 	refused = match(table, operation, &text, known, &answer);
-	if (!refused && (text.truncated || is_in_other_root())) {
+	/* Without a mark nothing says where this superblock is mounted. */
+	if (!refused && mark && (text.truncated || is_in_other_root())) {
 		text = uc_text_dentry(&nowhere, path->dentry, NULL, scratch->third);
 		refused = match(table, operation, &text, known, &answer);
 	}

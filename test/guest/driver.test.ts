@@ -158,6 +158,8 @@ function checkFiles(events: readonly GuestEvent[]): void {
   expect(fileEvents(events, place).some((event) => event.directory)).toBe(true);
   const run = fileEvents(events, `${place}/program`).filter((event) => event.forExecution);
   expect(run).toHaveLength(2);
+  expect(kinds("bound/bin/inside")).toEqual(["file.open"]);
+  expect(kinds("jail/bin/inside").filter((kind) => kind === "file.open")).toHaveLength(2);
   expect(kinds("mount/late")).toEqual(["file.create", "file.open", "file.write", "file.close"]);
 }
 

@@ -40,12 +40,15 @@ module=/uc/crc7.ko
 check "another module loads" insmod $module
 check "and unloads" rmmod crc7
 
-mkdir $place/mount
+mkdir $place/mount $place/bound
+mount --bind $place/jail $place/bound
 mount -t tmpfs tmpfs $place/mount
 # New mounts are looked for once a second.
 sleep 2
 echo late >$place/mount/late
-umount $place/mount
+cat $place/bound/bin/inside >/dev/null
+umount $place/mount $place/bound
+cat $place/jail/bin/inside >/dev/null
 host_say told sha256 "$(sha256sum $place/program | cut -d' ' -f1)"
 sleep 1
 is "all of it arrives" "$(ask sync)" done
