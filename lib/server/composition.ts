@@ -217,12 +217,11 @@ export class Server {
   }
 
   /**
-   * Stops serving. Sessions stay open in their regions, so that guests lose nothing while the
-   * next server starts; detach a guest to end its session.
+   * Stops serving. Sessions stay open in their regions, and what is still in the rings waits there
+   * for the next server; detach a guest to read its rings out and end its session.
    */
   close(): void {
     this.#loop.stop();
-    this.turn();
     for (const [name, service] of [...this.#guests]) this.#forget(name, service);
   }
 
