@@ -107,6 +107,9 @@ int uc_ring_start(struct uc_ring *ring, uint32_t session_id, uint64_t features)
 
 void uc_ring_stop(struct uc_ring *ring)
 {
+	/* What was committed counts as written, so the server must come to see it. */
+	if (ring->started)
+		uc_ring_publish(ring);
 	ring->started = false;
 	ring->reserved_type = UC_RECORD_INVALID;
 	ring->pending_mask = 0;

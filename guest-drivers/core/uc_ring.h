@@ -131,7 +131,8 @@ void uc_ring_place(struct uc_ring *ring, void *region, const struct uc_ring_plac
 int uc_ring_start(struct uc_ring *ring, uint32_t session_id, uint64_t features);
 
 /*
- * Ends the session: until the next uc_ring_start() every record counts as UC_LOSS_NOT_READY.
+ * Ends the session: what is committed is published, then every record counts as
+ * UC_LOSS_NOT_READY until the next uc_ring_start().
  * What is pending in-band stays counted in the status page. No producer may be active.
  */
 void uc_ring_stop(struct uc_ring *ring);
