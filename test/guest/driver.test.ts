@@ -60,6 +60,20 @@ describe.each(kernelSeries)("the driver on kernel %s", (series) => {
     checkTruth(side);
   });
 
+  test("names every loss and keeps execs and exits when nobody reads", async () => {
+    const side = await runDriver(series, {
+      ...{ cpus: 2, dataRings: 2, dataCapacityLog2: 14 },
+      cases: [["overload"]],
+    });
+    const { loss } = side.stats;
+    expect(loss.named).toBeGreaterThan(100);
+    expect(loss).toMatchObject({ unaccounted: 0, mismatches: 0 });
+    expect(new Set(side.losses.map(({ reason }) => reason))).toEqual(new Set(["full"]));
+    const children = execs(side.events).filter((event) => event.arguments[1] === "nothing");
+    expect(children).toHaveLength(100);
+    for (const { pid } of children) expect(exitsOf(side.events, pid)).toHaveLength(1);
+  });
+
   test("can be loaded again and again", async () => {
     const priority = series === "6.1" ? [] : [["priority"] as const];
     await runDriver(series, { cpus: 1, cases: [["reload", "8"], ...priority] });

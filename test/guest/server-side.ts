@@ -17,6 +17,7 @@ import { openIvshmemRegion, type Region } from "../../lib/transport/transport.ts
 export interface ServerSideOptions {
   readonly placement?: "high" | "low";
   readonly dataRings?: number;
+  readonly dataCapacityLog2?: number;
 }
 
 const guestName = "driver-test";
@@ -35,7 +36,7 @@ export class ServerSide {
   readonly regionFile: RegionFile;
   readonly placement: "high" | "low";
   readonly #region: Region;
-  readonly #plan: Pick<ServerSideOptions, "dataRings">;
+  readonly #plan: Pick<ServerSideOptions, "dataRings" | "dataCapacityLog2">;
   #server: Server;
   readonly #commands = new Map<bigint, CommandRecord>();
   #generation = 1000;
@@ -45,8 +46,11 @@ export class ServerSide {
     this.regionFile = file;
     this.placement = options.placement ?? "high";
     this.#region = region;
-    const { dataRings } = options;
-    this.#plan = dataRings === undefined ? {} : { dataRings };
+    const { dataRings, dataCapacityLog2 } = options;
+    this.#plan = {
+      ...(dataRings === undefined ? {} : { dataRings }),
+      ...(dataCapacityLog2 === undefined ? {} : { dataCapacityLog2 }),
+    };
     this.#server = this.#serve();
   }
 
@@ -107,6 +111,8 @@ export class ServerSide {
     switch (word) {
       case "monitored":
         return this.#until(() => this.states.at(-1) === "monitored");
+      case "hold":
+        return this.#hold(Number(rest[0]));
       case "restart":
         return this.#restart();
       case "sync":
@@ -124,6 +130,15 @@ export class ServerSide {
       default:
         throw new Error(`the guest asks for "${word}", which is not known here`);
     }
+  }
+
+  /** Lets nothing of the server run for so long, soon after the answer. */
+  #hold(ms: number): string {
+    const block = (): void => {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+    };
+    setTimeout(5 * pollMs).then(block);
+    return "yes";
   }
 
   #restart(): string {
