@@ -25,6 +25,9 @@ const KERNEL = "6.1";
 const NAME = "guest-cost";
 const REGION_BYTES = 16 << 20;
 const LIMIT_SECONDS = 1800;
+// The translator counts each byte of a string instruction as one instruction, which no processor
+// does: without these two the kernel clears and copies by eight bytes, and pages weigh less.
+const APPEND = "clearcpuid=erms,fsrm";
 const PEER = "auditd, same coverage, same guest";
 
 type Kind = "bare" | "events" | "verdicts" | "auditd";
@@ -128,6 +131,7 @@ async function measure(file: RegionFile, region: Region): Promise<CostHost> {
       cpus: 1,
       memoryMiB: 1024,
       icount: true,
+      append: APPEND,
       timeoutMs: LIMIT_SECONDS * 1000,
       during: (guest) => host.play(guest),
     });
