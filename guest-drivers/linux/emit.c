@@ -87,14 +87,16 @@ __attribute__((flatten)) void uc_emit_text(struct uc_emit *emit, u16 field,
 	uc_record_field(&emit->record, field, text->bytes, text->length, text->truncated);
 }
 
-void uc_emit_plain(enum uc_urgency urgency, u16 type, const void *body)
+bool uc_emit_plain(enum uc_urgency urgency, u16 type, const void *body)
 {
 	struct uc_event_header header;
 	struct uc_emit emit;
 
 	uc_identity_fill(&header, current);
-	if (uc_emit_begin(&emit, urgency, type, &header, body, 0))
-		uc_emit_end(&emit);
+	if (!uc_emit_begin(&emit, urgency, type, &header, body, 0))
+		return false;
+	uc_emit_end(&emit);
+	return true;
 }
 
 void uc_emit_close(void)
@@ -104,9 +106,16 @@ void uc_emit_close(void)
 	synchronize_rcu();
 }
 
-void uc_emit_set_leaving(bool now)
+void uc_emit_set_leaving(void)
 {
-	WRITE_ONCE(leaving, now);
+	WRITE_ONCE(leaving, true);
+}
+
+void uc_emit_reset(void)
+{
+	uc_counter_store(&uc_sequence.last, 0);
+	memset(&losses, 0, sizeof(losses));
+	WRITE_ONCE(leaving, false);
 }
 
 void uc_emit_free(void)

@@ -126,13 +126,16 @@ static void run_commands(struct link_thread *self)
 	}
 }
 
-static void say_goodbye(struct link_thread *self)
+/* False: no space for the word. It is worth another try, or the server never hears of it. */
+static bool say_goodbye(struct link_thread *self)
 {
 	struct uc_unregister body = { .reason = self->leave_reason };
 
-	if (self->link.state == UC_LINK_READY)
-		uc_emit_plain(UC_PRIORITY, UC_RECORD_UNREGISTER, &body);
+	if (self->link.state == UC_LINK_READY &&
+	    !uc_emit_plain(UC_PRIORITY, UC_RECORD_UNREGISTER, &body))
+		return false;
 	uc_link_leave(&self->link);
+	return true;
 }
 
 /* One round; returns the link's state after it. */
@@ -168,15 +171,16 @@ static int run(void *data)
 {
 	struct link_thread *self = data;
 	unsigned long deadline = 0;
+	bool said_goodbye = false;
 
 	set_freezable();
 	while (!kthread_should_stop()) {
 		u32 reason = READ_ONCE(self->leave_reason);
 
-		if (reason && !deadline) {
-			say_goodbye(self);
+		if (reason && !deadline)
 			deadline = jiffies + msecs_to_jiffies(GOODBYE_MS);
-		}
+		if (reason && !said_goodbye)
+			said_goodbye = say_goodbye(self);
 		if (!self->left &&
 		    (step(self) == UC_LINK_LEFT || (deadline && time_after(jiffies, deadline)))) {
 			/* ORDER: release; pairs with uc_link_stop(), which then stops the thread. */
@@ -240,7 +244,8 @@ int uc_link_run(void *region, u64 region_bytes, u32 map_kind)
 	introduce(&hello, map_kind);
 	uc_link_init(&self->link, region, region_bytes, &link_ops, self, &hello,
 		     UC_FEATURE_CRC32C);
-	uc_emit_set_leaving(false);
+	uc_emit_reset();
+	uc_stats_reset();
 	uc_commands_reset();
 	task = kthread_run(run, self, "undercroft");
 	if (IS_ERR(task)) {
@@ -264,7 +269,7 @@ void uc_link_stop(u32 reason)
 		usleep_range(1000, 1500);
 	kthread_stop(self->task);
 	self->task = NULL;
-	uc_emit_set_leaving(true);
+	uc_emit_set_leaving();
 	uc_sensors_stop();
 	uc_verdict_exit();
 	uc_link_finish(&self->link);

@@ -129,8 +129,8 @@ bool uc_emit_begin(struct uc_emit *emit, enum uc_urgency urgency, u16 type,
 void uc_emit_text(struct uc_emit *emit, u16 field, const struct uc_text *text);
 void uc_emit_end(struct uc_emit *emit);
 
-/* A whole record of the current task without fields. */
-void uc_emit_plain(enum uc_urgency urgency, u16 type, const void *body);
+/* A whole record of the current task without fields. False: lost and counted. */
+bool uc_emit_plain(enum uc_urgency urgency, u16 type, const void *body);
 
 static inline u32 uc_text_bytes(const struct uc_text *text)
 {
@@ -160,7 +160,9 @@ extern struct uc_sequence uc_sequence;
 int uc_emit_open(const struct uc_link *link);
 void uc_emit_close(void);
 /* What is dropped from now on was dropped because the driver leaves. */
-void uc_emit_set_leaving(bool now);
+void uc_emit_set_leaving(void);
+/* An attach begins: sequence and losses count from zero. No sensor may be on. */
+void uc_emit_reset(void);
 void uc_emit_free(void);
 /* Flushes what waits in rings and refreshes their claims. Sleeps. */
 void uc_emit_tick(void);
@@ -200,6 +202,7 @@ extern struct uc_stats __percpu *uc_stats;
 
 int uc_stats_init(void);
 void uc_stats_exit(void);
+void uc_stats_reset(void);
 void uc_stats_fill(struct uc_status *status);
 
 /* ---- process_events.c, process_snapshot.c ------------------------------------------------- */
