@@ -23,6 +23,14 @@ void uc_stats_exit(void)
 	uc_stats = NULL;
 }
 
+void uc_stats_reset(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		memset(per_cpu_ptr(uc_stats, cpu), 0, sizeof(struct uc_stats));
+}
+
 void uc_stats_fill(struct uc_status *status)
 {
 	int cpu;
@@ -74,4 +82,4 @@ MODULE_PARM_DESC(sensors, "sensors that are on, UC_SENSOR_*");
 module_param_cb(capabilities, &word_ops, &uc_capabilities, 0444);
 MODULE_PARM_DESC(capabilities, "sensors and actions that work on this kernel");
 module_param_cb(sequence, &sequence_ops, NULL, 0444);
-MODULE_PARM_DESC(sequence, "records attempted since the driver was loaded");
+MODULE_PARM_DESC(sequence, "records attempted since the driver found its region");
