@@ -10,7 +10,7 @@ export interface ProcessIdentity {
   readonly pid: number;
   /** Start on the guest's boot-time clock. */
   readonly processStartNs: bigint;
-  /** Count of execs since the process was forked; each runs another program. */
+  /** Count of execs in its line of processes: a fork inherits it, each exec adds one. */
   readonly execGeneration: number;
 }
 
