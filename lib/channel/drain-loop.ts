@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Decides when the next round of reading comes: at once while there is data and shortly after,
-// then at growing pauses. Started by the server; the simulator calls its rounds itself.
+// Decides when the next round of reading comes: at once while there is much to read and shortly
+// after, else at pauses that grow, long enough for the looking itself to stay cheap. Started by
+// the server; the simulator calls its rounds itself.
 import type { Clock } from "../time/time.ts";
 
+/** A round that read less than this, in bytes, leaves the rings to fill a little. */
+const BUSY_COST = 128 * 1024;
+/** A pause lasts so many times as long as the round before it: many guests cost more to look at. */
+const PAUSE_ROUNDS = 50;
 /** After the last data, how long the loop comes back at each turn of the event loop. */
 const SPIN_MS = 0.2;
 const PAUSE_MS_MIN = 1;
@@ -52,12 +57,14 @@ export class DrainLoop {
 
   #step(): void {
     if (!this.#running) return;
+    const beganMs = this.#clock.monotonicMs();
     const cost = this.#round();
     if (!this.#running) return;
     const nowMs = this.#clock.monotonicMs();
+    if (cost >= BUSY_COST) this.#busyMs = nowMs;
     if (cost > 0) {
-      this.#busyMs = nowMs;
-      this.#pauseMs = PAUSE_MS_MIN;
+      const fitting = Math.max((nowMs - beganMs) * PAUSE_ROUNDS, PAUSE_MS_MIN);
+      this.#pauseMs = Math.min(fitting, this.#pauseMsMax);
     }
     if (nowMs - this.#busyMs < SPIN_MS) {
       this.#soon();
