@@ -3,12 +3,14 @@
  * Puts marks on every superblock that holds files, again and again, because file systems come
  * while we run. Marks do not pin a mount: unmounting takes them away. Never called from a handler.
  */
+#include <linux/delay.h>
 #include <linux/fs_struct.h>
 #include <linux/kdev_t.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/slab.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 #include "compat.h"
 #include "marks.h"
@@ -16,10 +18,16 @@
 #include "undercroft.h"
 
 #define RESCAN_INTERVAL_MS 1000
+/* A mount or unmount at work on a slow disk holds up a scan, but must not hold up a command. */
+#define PATIENCE_MS 3000
 
 static LIST_HEAD(watches);
 /* Guards the list and serialises scans. */
 static DEFINE_MUTEX(watches_lock);
+
+/* Scans done. */
+static u64 scans;
+static DECLARE_WAIT_QUEUE_HEAD(scan_done);
 
 static void rescan(struct work_struct *work);
 static DECLARE_DELAYED_WORK(rescan_work, rescan);
@@ -125,23 +133,43 @@ static void rescan(struct work_struct *work)
 		queue_delayed_work(system_unbound_wq, &rescan_work,
 				   msecs_to_jiffies(RESCAN_INTERVAL_MS));
 	}
+	WRITE_ONCE(scans, scans + 1);
 	mutex_unlock(&watches_lock);
+	wake_up_all(&scan_done);
+}
+
+static bool lock_watches_patiently(void)
+{
+	int rounds = PATIENCE_MS;
+
+	while (!mutex_trylock(&watches_lock)) {
+		if (!rounds--)
+			return false;
+		usleep_range(1000, 1500);
+	}
+	return true;
 }
 
 int uc_watch_start(struct uc_watch *watch)
 {
 	struct fsnotify_group *group = fsnotify_alloc_group(watch->ops, 0);
+	u64 before;
 
 	if (IS_ERR(group))
 		return PTR_ERR(group);
 	if (watch->permission)
 		group->priority = uc_verdict_priority();
-	mutex_lock(&watches_lock);
-	WRITE_ONCE(watch->group, group);
+	if (!lock_watches_patiently()) {
+		fsnotify_put_group(group);
+		return -EBUSY;
+	}
+	watch->group = group;
 	list_add_tail(&watch->list, &watches);
-	scan();
+	/* No scan is at work now, so the next one finds the watch. */
+	before = scans;
 	mutex_unlock(&watches_lock);
-	mod_delayed_work(system_unbound_wq, &rescan_work, msecs_to_jiffies(RESCAN_INTERVAL_MS));
+	mod_delayed_work(system_unbound_wq, &rescan_work, 0);
+	wait_event_timeout(scan_done, READ_ONCE(scans) != before, msecs_to_jiffies(PATIENCE_MS));
 	return 0;
 }
 
@@ -167,7 +195,7 @@ void uc_watch_stop(struct uc_watch *watch)
 		return;
 	mutex_lock(&watches_lock);
 	list_del(&watch->list);
-	WRITE_ONCE(watch->group, NULL);
+	watch->group = NULL;
 	mutex_unlock(&watches_lock);
 	while ((mark = any_mark(group))) {
 		fsnotify_destroy_mark(mark, group);

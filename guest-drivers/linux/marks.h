@@ -42,8 +42,10 @@ static inline struct uc_mark *uc_mark_of(struct fsnotify_iter_info *iter)
 	return mark ? container_of(mark, struct uc_mark, mark) : NULL;
 }
 
-/* Both sleep. When start returns, all superblocks known are marked; when stop returns, no handler
- * of the watch runs and none will. */
+/*
+ * Both sleep. When start returns, all superblocks are marked, unless a mount at work held that up
+ * for seconds: then marks follow. When stop returns, no handler of the watch runs and none will.
+ */
 int uc_watch_start(struct uc_watch *watch);
 void uc_watch_stop(struct uc_watch *watch);
 
