@@ -153,7 +153,7 @@ describe("a recording", () => {
     const whole = readFileSync(path);
     const start = 24 + 4 * w.PAGE_BYTES;
     let refusals = 0;
-    for (let at = start; at < whole.length; at++) {
+    for (let at = start; at < whole.length; at += 3) {
       const bytes = Buffer.from(whole);
       bytes[at] = (bytes[at] ?? 0) ^ 0xff;
       writeFileSync(path, bytes);
@@ -173,6 +173,6 @@ describe("a recording", () => {
       }
       region.close();
     }
-    expect(refusals).toBeGreaterThan(50);
+    expect(refusals).toBeGreaterThan(15);
   });
 });
