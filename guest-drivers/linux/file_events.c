@@ -221,6 +221,30 @@ static struct uc_watch file_watch = {
 	.mask = WATCHED,
 };
 
+static int on_close(struct fsnotify_group *group, u32 mask, const void *data, int data_type,
+		    struct inode *directory, const struct qstr *name, u32 cookie,
+		    struct fsnotify_iter_info *iter)
+{
+	const struct path *path = fsnotify_data_path(data, data_type);
+
+	if (!path || current->flags & PF_KTHREAD || !is_watched_kind(d_inode(path->dentry)))
+		return 0;
+	if (uc_emit_may_run(UC_RECORD_FILE_CLOSE))
+		on_open_file(UC_RECORD_FILE_CLOSE, path, 0, uc_mark_of(iter));
+	return 0;
+}
+
+static const struct fsnotify_ops close_ops = {
+	.handle_event = on_close,
+	.free_mark = uc_mark_free,
+};
+
+/* A group of its own: who does not ask for these closes pays nothing for them. */
+static struct uc_watch close_watch = {
+	.ops = &close_ops,
+	.mask = FS_CLOSE_NOWRITE,
+};
+
 int uc_file_start(void)
 {
 	return uc_watch_start(&file_watch);
@@ -229,4 +253,14 @@ int uc_file_start(void)
 void uc_file_stop(void)
 {
 	uc_watch_stop(&file_watch);
+}
+
+int uc_file_close_start(void)
+{
+	return uc_watch_start(&close_watch);
+}
+
+void uc_file_close_stop(void)
+{
+	uc_watch_stop(&close_watch);
 }

@@ -51,6 +51,12 @@ static const struct sensor sensors[] = {
 		.stop = uc_file_stop,
 	},
 	{
+		.name = "file close",
+		.capability = UC_SENSOR_FILE_CLOSE,
+		.start = uc_file_close_start,
+		.stop = uc_file_close_stop,
+	},
+	{
 		.name = "module",
 		.capability = UC_SENSOR_MODULE,
 		.register_hooks = uc_module_register,

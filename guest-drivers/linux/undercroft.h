@@ -217,6 +217,8 @@ void uc_exec_parent(struct uc_process_exec *exec, struct task_struct *task);
 
 int uc_file_start(void);
 void uc_file_stop(void);
+int uc_file_close_start(void);
+void uc_file_close_stop(void);
 int uc_module_register(void);
 void uc_module_unregister(void);
 int uc_image_register(void);

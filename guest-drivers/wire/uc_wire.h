@@ -123,7 +123,12 @@ struct uc_directory_entry {
 #define UC_SENSOR_MODULE 0x10ull
 #define UC_SENSOR_IMAGE 0x20ull
 #define UC_SENSOR_HASH 0x40ull
-#define UC_SENSORS_ALL 0x7full
+/* Every close. FILE alone tells of closes after writing: a record for each close after mere reading
+ * would double what an open costs. */
+#define UC_SENSOR_FILE_CLOSE 0x80ull
+#define UC_SENSORS_ALL 0xffull
+/* What a server asks for unless somebody wants otherwise. */
+#define UC_SENSORS_DEFAULT 0x7full
 #define UC_ACTION_KILL 0x100000000ull
 #define UC_ACTION_DENY_OPEN 0x200000000ull
 #define UC_ACTION_DENY_EXEC 0x400000000ull

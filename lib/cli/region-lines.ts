@@ -16,6 +16,7 @@ import {
   LOSS_COUNT,
   printable,
   SENSOR_FILE,
+  SENSOR_FILE_CLOSE,
   SENSOR_HASH,
   SENSOR_IMAGE,
   SENSOR_MODULE,
@@ -27,6 +28,7 @@ import {
 const CAPABILITIES: ReadonlyArray<readonly [bit: bigint, name: string]> = [
   [SENSOR_PROCESS, "process"],
   [SENSOR_FILE, "file"],
+  [SENSOR_FILE_CLOSE, "file-close"],
   [SENSOR_REGISTRY, "registry"],
   [SENSOR_SOCKET, "socket"],
   [SENSOR_MODULE, "module"],

@@ -16,7 +16,7 @@ import {
   type GuestStatus,
   RING_COMMAND,
   recordBytesMax,
-  SENSORS_ALL,
+  SENSORS_DEFAULT,
   type Superblock,
   UNREGISTER_SHUTDOWN,
 } from "../wire/wire.ts";
@@ -208,7 +208,7 @@ export class GuestService {
   }
 
   #startMonitoring(): void {
-    const command: GuestCommand = { kind: "start-monitoring", sensors: SENSORS_ALL };
+    const command: GuestCommand = { kind: "start-monitoring", sensors: SENSORS_DEFAULT };
     this.#startId = this.commands.send(command, { requestedBy: "server" }).id;
   }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Generated from guest-drivers/wire/uc_wire.h by scripts/wire-gen.ts. Do not edit.
 
-export const WIRE_HASH = 0x14a97144 as const;
+export const WIRE_HASH = 0xe127f1d7 as const;
 export const WIRE_MAJOR = 1 as const;
 export const PROTOCOL_MIN = 1 as const;
 export const PROTOCOL_MAX = 1 as const;
@@ -39,7 +39,9 @@ export const SENSOR_SOCKET = 8n as const;
 export const SENSOR_MODULE = 0x10n as const;
 export const SENSOR_IMAGE = 0x20n as const;
 export const SENSOR_HASH = 0x40n as const;
-export const SENSORS_ALL = 0x7fn as const;
+export const SENSOR_FILE_CLOSE = 0x80n as const;
+export const SENSORS_ALL = 0xffn as const;
+export const SENSORS_DEFAULT = 0x7fn as const;
 export const ACTION_KILL = 0x100000000n as const;
 export const ACTION_DENY_OPEN = 0x200000000n as const;
 export const ACTION_DENY_EXEC = 0x400000000n as const;
