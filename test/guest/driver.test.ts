@@ -74,6 +74,11 @@ describe.each(kernelSeries)("the driver on kernel %s", (series) => {
     for (const { pid } of children) expect(exitsOf(side.events, pid)).toHaveLength(1);
   });
 
+  test("survives a server that writes noise", async () => {
+    const side = await runDriver(series, { cpus: 2, dataRings: 2, cases: [["chaos"]] });
+    expect(side.states).toContain("monitored");
+  });
+
   test("can be loaded again and again", async () => {
     const priority = series === "6.1" ? [] : [["priority"] as const];
     await runDriver(series, { cpus: 1, cases: [["reload", "8"], ...priority] });

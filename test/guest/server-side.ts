@@ -12,6 +12,7 @@ import type {
 } from "../../lib/model/model.ts";
 import { createServer, type GuestStats, type Server } from "../../lib/server/server.ts";
 import { openIvshmemRegion, type Region } from "../../lib/transport/transport.ts";
+import { playServerChaos } from "./server-chaos.ts";
 
 /** How the region is made. */
 export interface ServerSideOptions {
@@ -113,6 +114,8 @@ export class ServerSide {
         return this.#until(() => this.states.at(-1) === "monitored");
       case "hold":
         return this.#hold(Number(rest[0]));
+      case "chaos":
+        return this.#chaos(Number(rest[0]));
       case "restart":
         return this.#restart();
       case "sync":
@@ -139,6 +142,13 @@ export class ServerSide {
     };
     setTimeout(5 * pollMs).then(block);
     return "yes";
+  }
+
+  /** Replaces the server by one that writes noise, and that by a good one. */
+  async #chaos(msEach: number): Promise<string> {
+    this.#server.close();
+    await playServerChaos(this.#region, this.#plan, msEach);
+    return this.#restart();
   }
 
   #restart(): string {
