@@ -183,6 +183,18 @@ export const faultCases: readonly ConformanceCase[] = [
     },
   },
   {
+    name: "E_HEAD_RANGE: a head behind the tail but beyond what was published",
+    run: (region) => {
+      const rig = new Rig(region);
+      rig.producer.startSession(1, 0n);
+      for (let at = 0; at < CAPACITY; at += 1024) {
+        expect(rig.producer.write(0x0f01, 0, new Uint8Array(1008))).toBe(1);
+      }
+      region.storeU64(PLACEMENT.consumerOffset, 1024n);
+      expect(fault(rig.producer.write(0x0f01, 0, none))).toBe("E_HEAD_RANGE");
+    },
+  },
+  {
     name: "a producer never reads back its own words",
     run: (region) => {
       const rig = new Rig(region).start(true);
