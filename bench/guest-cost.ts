@@ -52,7 +52,7 @@ function rules(): VerdictRule[] {
 }
 
 /** The server beside the guest. */
-class CostHost {
+class CostServer {
   readonly costs: Map<string, { fork: number[]; open: number[] }> = new Map();
   readonly #server: Server = createServer({ silenceMs: 600_000 });
   readonly #outcomes = new Map<bigint, string>();
@@ -108,8 +108,8 @@ class CostHost {
   }
 }
 
-async function measure(file: RegionFile, region: Region): Promise<CostHost> {
-  const host = new CostHost(region);
+async function measure(file: RegionFile, region: Region): Promise<CostServer> {
+  const watcher = new CostServer(region);
   try {
     const kernel = await obtainKernel(KERNEL);
     const program = await compileProgram(join(ROOT, "bench/native/guest-cost.c"));
@@ -133,12 +133,12 @@ async function measure(file: RegionFile, region: Region): Promise<CostHost> {
       icount: true,
       append: APPEND,
       timeoutMs: LIMIT_SECONDS * 1000,
-      during: (guest) => host.play(guest),
+      during: (guest) => watcher.play(guest),
     });
     assertGuestRun(run);
-    return host;
+    return watcher;
   } finally {
-    host.close();
+    watcher.close();
   }
 }
 
@@ -147,20 +147,20 @@ export async function* guestCostBench(): AsyncGenerator<BenchRow> {
   const file = await createRegionFile(REGION_BYTES);
   const region = openIvshmemRegion({ path: file.path, bytes: file.bytes });
   try {
-    const host = await measure(file, region);
-    const { events, unaccounted } = host.seen;
+    const watcher = await measure(file, region);
+    const { events, unaccounted } = watcher.seen;
     if (events === 0 || unaccounted > 0) {
       throw new Error(`the server read ${events} events, ${unaccounted} unaccounted`);
     }
-    yield* rowsOf(host);
+    yield* rowsOf(watcher);
   } finally {
     region.close();
     await file.remove();
   }
 }
 
-function* rowsOf(host: CostHost): Generator<BenchRow> {
-  const costs = (kind: Kind): Costs => host.costs.get(kind) ?? { fork: [], open: [] };
+function* rowsOf(watcher: CostServer): Generator<BenchRow> {
+  const costs = (kind: Kind): Costs => watcher.costs.get(kind) ?? { fork: [], open: [] };
   const bare = { fork: median(costs("bare").fork), open: median(costs("bare").open) };
   const percent = (kind: Kind): Spread =>
     spreadOf(costs(kind).fork.map((cost) => (100 * (cost - bare.fork)) / bare.fork));
