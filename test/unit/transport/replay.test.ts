@@ -148,7 +148,7 @@ describe("a recording", () => {
     );
   });
 
-  it("damaged anywhere never throws anything else, nor hands out a record outside the batch", () => {
+  it("damaged anywhere is refused, or hands out nothing outside the batch", () => {
     makeRecording();
     const whole = readFileSync(path);
     const start = 24 + 4 * w.PAGE_BYTES;
