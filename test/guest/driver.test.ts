@@ -173,6 +173,9 @@ function checkFiles(events: readonly GuestEvent[]): void {
   expect(new Set(second.map((event) => event.inode)).size).toBe(1);
   const closed = fileEvents(events, `${place}/first`).at(-1);
   expect(closed?.written).toBe(true);
+  const readOnly = fileEvents(events, `${place}/closed`).slice(4);
+  expect(readOnly.map((event) => event.kind)).toEqual(["file.open", "file.close", "file.open"]);
+  expect(readOnly[1]?.written).toBe(false);
   expect(kinds("folder")).toEqual(["file.create", "file.delete"]);
   expect(fileEvents(events, place).some((event) => event.directory)).toBe(true);
   const run = fileEvents(events, `${place}/program`).filter((event) => event.forExecution);

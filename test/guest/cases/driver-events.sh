@@ -3,7 +3,7 @@
 . /uc/lib.sh
 . /uc/driver-lib.sh
 
-plan 4
+plan 6
 check "the driver loads and is monitored" load_driver
 
 place=/tmp/uc-events
@@ -49,6 +49,13 @@ echo late >$place/mount/late
 cat $place/bound/bin/inside >/dev/null
 umount $place/mount $place/bound
 cat $place/jail/bin/inside >/dev/null
+
+echo text >$place/closed
+is "closes after reading can be asked for" "$(ask start 0xff)" done
+cat $place/closed >/dev/null
+is "and left out again" "$(ask start 0x7f)" done
+cat $place/closed >/dev/null
+
 host_say told sha256 "$(sha256sum $place/program | cut -d' ' -f1)"
 sleep 1
 is "all of it arrives" "$(ask sync)" done
