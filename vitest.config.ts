@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The test tiers. scripts/test.ts runs them; one alone: `npm run test:tier -- guest [file]`.
 // Files named *.slow.test.ts join their tier only when UC_SLOW is set (npm run test:all).
-import { defineConfig } from "vitest/config";
+import { defineConfig, type ViteUserConfig } from "vitest/config";
 
 const slow = process.env.UC_SLOW === "1";
 const minutes = 60_000;
@@ -23,7 +23,7 @@ function tier(name: string, folder: string, timeoutMs: number, parallel: boolean
   };
 }
 
-export default defineConfig({
+const config: ViteUserConfig = defineConfig({
   test: {
     pool: "forks",
     allowOnly: false,
@@ -34,3 +34,5 @@ export default defineConfig({
     ],
   },
 });
+
+export default config;

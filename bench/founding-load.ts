@@ -9,7 +9,7 @@ import { setTimeout } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import {
   buildSimulatedGuest,
-  createRegionFile,
+  makeRegionFile,
   type RegionFile,
 } from "../lib/hypervisor/hypervisor.ts";
 import { createServer, type GuestStats, type Server } from "../lib/server/server.ts";
@@ -60,7 +60,7 @@ interface Outcome {
 async function openGuests(): Promise<BenchGuest[]> {
   const guests: BenchGuest[] = [];
   for (let at = 0; at < GUESTS; at++) {
-    const file = await createRegionFile(REGION_BYTES);
+    const file = makeRegionFile(REGION_BYTES);
     const region = openIvshmemRegion({ path: file.path, bytes: file.bytes });
     guests.push({ name: `guest-${at}`, file, region });
   }

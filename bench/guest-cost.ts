@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import {
   buildDriver,
-  createRegionFile,
   type Guest,
+  makeRegionFile,
   obtainKernel,
   type RegionFile,
 } from "../lib/hypervisor/hypervisor.ts";
@@ -144,7 +144,7 @@ async function measure(file: RegionFile, region: Region): Promise<CostServer> {
 
 /** G1 and G2. */
 export async function* guestCostBench(): AsyncGenerator<BenchRow> {
-  const file = await createRegionFile(REGION_BYTES);
+  const file = makeRegionFile(REGION_BYTES);
   const region = openIvshmemRegion({ path: file.path, bytes: file.bytes });
   try {
     const watcher = await measure(file, region);

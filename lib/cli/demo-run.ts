@@ -3,7 +3,7 @@
 // Called by start.ts, which owns the options, the display and the output. Whatever happens, close()
 // leaves no process, region or session behind.
 import { UndercroftError } from "../errors/errors.ts";
-import { createRegionFile, type RegionFile } from "../hypervisor/hypervisor.ts";
+import { makeRegionFile, type RegionFile } from "../hypervisor/hypervisor.ts";
 import type { Indicator } from "../model/model.ts";
 import type { ResponsePolicy } from "../response/response.ts";
 import { createServer, type GuestStats, type Server } from "../server/server.ts";
@@ -77,7 +77,7 @@ export class DemoRun {
    * @throws {UndercroftError} ERR_UC_REGION_SIZE, ERR_UC_REGION_OPEN, ERR_UC_NATIVE_MISSING
    */
   static async open(options: DemoOptions): Promise<DemoRun> {
-    const file = await createRegionFile(options.regionBytes);
+    const file = makeRegionFile(options.regionBytes);
     try {
       const region = openIvshmemRegion({ path: file.path, bytes: file.bytes });
       options.log(`region: ${file.bytes / 2 ** 20} MiB in ${file.path}`);

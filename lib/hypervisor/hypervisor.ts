@@ -15,7 +15,7 @@ export {
   type InitramfsParts,
 } from "./initramfs.ts";
 export { type GuestKernel, type KernelRequest, kernelSeries, obtainKernel } from "./kernels.ts";
-export { createRegionFile, type RegionFile } from "./region-file.ts";
+export { makeRegionFile, type RegionFile } from "./region-file.ts";
 export { buildSimulatedGuest } from "./simulated-build.ts";
 export { runProgram } from "./subprocess.ts";
 

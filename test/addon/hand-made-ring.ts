@@ -3,8 +3,8 @@
 // of the project, so that every broken frame can be made.
 import { Mapping, NativeRingConsumer } from "../../lib/native/native.ts";
 
-export const REGION_BYTES = 1 << 20;
-export const CAPACITY = 1 << 14;
+export const REGION_BYTES: number = 1 << 20;
+export const CAPACITY: number = 1 << 14;
 export const PLACEMENT = {
   ringOffset: 65536,
   producerOffset: 16384,

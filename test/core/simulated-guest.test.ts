@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { parseIndicators } from "../../lib/detect/detect.ts";
-import { createRegionFile, type RegionFile } from "../../lib/hypervisor/hypervisor.ts";
+import { makeRegionFile, type RegionFile } from "../../lib/hypervisor/hypervisor.ts";
 import type { Finding, GuestEvent, Loss } from "../../lib/model/model.ts";
 import { createServer, type Server, type ServerOptions } from "../../lib/server/server.ts";
 import { type IvshmemRegion, openIvshmemRegion } from "../../lib/transport/transport.ts";
@@ -98,7 +98,7 @@ async function makeStand(
   dataRings: number,
   options: ServerOptions = {},
 ): Promise<Stand> {
-  stand = new Stand(await createRegionFile(regionBytes), dataRings, options);
+  stand = new Stand(makeRegionFile(regionBytes), dataRings, options);
   return stand;
 }
 
@@ -220,7 +220,7 @@ test("it plays the intrusion, is killed and refused, and goes on working", async
 });
 
 test("it ends when told to, also where no server ever was", async () => {
-  const file = await createRegionFile(2 ** 20);
+  const file = makeRegionFile(2 ** 20);
   try {
     const child = spawn(program, ["--region", file.path, "--rate", "1000000"]);
     setTimeout(() => child.kill("SIGTERM"), 300);

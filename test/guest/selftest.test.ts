@@ -4,7 +4,7 @@
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { createRegionFile, type Guest, kernelSeries } from "../../lib/hypervisor/hypervisor.ts";
+import { type Guest, kernelSeries, makeRegionFile } from "../../lib/hypervisor/hypervisor.ts";
 import { assertGuestRun, type GuestCase, runGuestCases } from "./harness.ts";
 
 const here: string = import.meta.dirname;
@@ -37,7 +37,7 @@ describe.each(kernelSeries)("a guest with kernel %s", (series) => {
   const placement = series === kernel ? "high" : "low";
 
   test(`runs cases, shares its region (placed ${placement}) and powers off`, async () => {
-    const region = await createRegionFile(regionBytes);
+    const region = makeRegionFile(regionBytes);
     let word = 0;
     const run = await runGuestCases({
       kernel: series,

@@ -2,7 +2,7 @@
 // The hypervisor host's side of the driver's guest cases: a real server over the guest's region,
 // told by the guest over the control port what to do next. It keeps every event for the tests.
 import { setTimeout } from "node:timers/promises";
-import { createRegionFile, type Guest, type RegionFile } from "../../lib/hypervisor/hypervisor.ts";
+import { type Guest, makeRegionFile, type RegionFile } from "../../lib/hypervisor/hypervisor.ts";
 import type {
   CommandRecord,
   GuestCommand,
@@ -73,7 +73,7 @@ export class ServerSide {
   }
 
   static async open(options: ServerSideOptions = {}): Promise<ServerSide> {
-    const file = await createRegionFile(regionBytes);
+    const file = makeRegionFile(regionBytes);
     const region = openIvshmemRegion({ path: file.path, bytes: file.bytes });
     return new ServerSide(file, region, options);
   }

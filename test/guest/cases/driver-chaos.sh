@@ -6,7 +6,9 @@
 plan 5
 check "the driver loads and is monitored" load_driver
 stop=/tmp/uc-stop
-while [ ! -e $stop ]; do storm exec 10 2 && storm create 50 2 || touch /tmp/uc-failed; done >/dev/null 2>&1 &
+while [ ! -e $stop ]; do
+  storm exec 10 2 && storm create 50 2 || touch /tmp/uc-failed
+done >/dev/null 2>&1 &
 is "the server goes mad and is replaced" "$(ask chaos 1500)" yes
 touch $stop
 wait
