@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { isUndercroftError, UndercroftError } from "../errors/errors.ts";
 import { type CommandName, HELP } from "./help.ts";
 import { checkIndicators } from "./indicators.ts";
+import { printCaptures } from "./pcap.ts";
 import { dumpRegion } from "./region.ts";
 import { serve } from "./serve.ts";
 import { start } from "./start.ts";
@@ -16,6 +17,7 @@ import { start } from "./start.ts";
 const commands: Readonly<Record<CommandName, (args: readonly string[]) => Promise<number>>> = {
   start,
   serve,
+  pcap: printCaptures,
   "region dump": dumpRegion,
   "indicators check": checkIndicators,
 };

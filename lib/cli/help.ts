@@ -11,6 +11,7 @@ Agentless endpoint detection and response for KVM guests through shared memory.
 Commands:
   start             boot a demo guest, protect it and show what happens
   serve             protect running guests through their region files
+  pcap              print the network events of captures
   region dump       print a region in readable form
   indicators check  check an indicator file
 
@@ -46,6 +47,15 @@ Options:
   --indicators FILE   what is known to be bad
   --policy FILE       what to do about it, in place of the default
   --json              print every state change, finding and command as a line of JSON
+`,
+  pcap: `Usage: undercroft pcap FILE... [OPTION]...
+
+Prints the network events of captures: pcap and pcapng, gzip too. Exit status 1 when one
+of them is damaged; what could be read is printed all the same.
+
+Options:
+  --json             print each event as a line of JSON
+  --stats            print counters and speed on standard error; alone, no events
 `,
   "region dump": `Usage: undercroft region dump PATH [OPTION]...
 

@@ -6,4 +6,5 @@ export * from "./fault.ts";
 export type * from "./finding.ts";
 export type * from "./guest.ts";
 export type * from "./indicator.ts";
+export type * from "./network-event.ts";
 export * from "./ring.ts";

@@ -15,7 +15,7 @@ export const refusedWords: readonly RefusedWord[] = [
   {
     word: "agent",
     use: "guest driver",
-    allowed: /user-space agents?|in-guest agents?|agent in the guest|agent-based|user agent/gi,
+    allowed: /user-space agents?|in-guest agents?|agent in the guest|agent-based|user[-_ ]?agent/gi,
   },
   { word: "endpoint", use: "guest", allowed: /endpoint detection and response/gi },
   { word: "appliance", use: "server" },
@@ -34,7 +34,12 @@ export const refusedWords: readonly RefusedWord[] = [
   {
     word: "host",
     use: "hypervisor host",
-    allowed: /hypervisor[ -]hosts?|["'`]host["'`]|localhost|\/etc\/hosts|host_(say|wait)/gi,
+    // The last two are names that protocols and Zeek's logs gave.
+    allowed: new RegExp(
+      "hypervisor[ -]hosts?|[\"'`]host[\"'`]|localhost|/etc/hosts|host_(say|wait)" +
+        "|host_key_alg|\\bhost: ",
+      "gi",
+    ),
   },
 ];
 

@@ -42,7 +42,7 @@ describe("undercroft", () => {
   });
 
   test.each([
-    [["strat"], 'no command "strat"; commands: start, serve, region dump, indicators check'],
+    [["strat"], 'no command "strat"; commands: start, serve, pcap, region dump, indicators check'],
     [["region"], 'no command "region"'],
     [["start", "--onec"], "start: Unknown option '--onec'"],
     [["start", "--once", "now"], '"now" is one argument too many; see "undercroft start --help"'],

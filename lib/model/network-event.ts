@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// Network events as they leave the network room: flat plain objects, one per flow change or
+// protocol exchange. Which guest a tap belongs to is added by whoever owns the tap.
+
+export type TransportName = "tcp" | "udp" | "icmp" | "icmp6" | "other";
+
+/** What every event of a flow carries. The source is who opened the flow. */
+export interface NetworkEventBase {
+  /** Milliseconds since 1970 of the packet that completed the event; fractions are kept. */
+  readonly timeMs: number;
+  /** Number of the flow within one analyzer; 0 for events without a flow. */
+  readonly flowId: number;
+  readonly transport: TransportName;
+  readonly sourceAddress: string;
+  /** Port, or ICMP type. */
+  readonly sourcePort: number;
+  readonly destinationAddress: string;
+  /** Port, or the ICMP type that answers, or the ICMP code where none does. */
+  readonly destinationPort: number;
+  /** Community ID version 1. */
+  readonly communityId: string;
+}
+
+/** A flow as far as it was seen. */
+export interface FlowEvent extends NetworkEventBase {
+  readonly kind: "flow.open" | "flow.update" | "flow.close";
+  readonly startMs: number;
+  readonly durationMs: number;
+  readonly ipProtocol: number;
+  readonly vlan: number;
+  /** Protocols found by content, in the order found. */
+  readonly services: readonly string[];
+  readonly sourceBytes: number;
+  readonly destinationBytes: number;
+  readonly sourcePackets: number;
+  readonly destinationPackets: number;
+  readonly sourceIpBytes: number;
+  readonly destinationIpBytes: number;
+  readonly missedBytes: number;
+  /** Bytes sent again with other content; the first content was kept. */
+  readonly overlapBytes: number;
+  /** Connection state in Zeek's terms: S0, SF, REJ and so on. */
+  readonly state: string;
+  /** Packet history in Zeek's letters; upper case for the source. */
+  readonly history: string;
+  /** Why a flow closed; "open" while it has not. */
+  readonly reason: "open" | "ended" | "idle" | "evicted" | "flush";
+}
+
+export interface DnsEvent extends NetworkEventBase {
+  readonly kind: "dns";
+  readonly transactionId: number;
+  readonly opcode: number;
+  readonly query: string;
+  readonly queryType: number;
+  readonly queryClass: number;
+  readonly answered: boolean;
+  readonly responseCode: number;
+  readonly authoritative: boolean;
+  readonly truncated: boolean;
+  readonly recursionDesired: boolean;
+  readonly recursionAvailable: boolean;
+  readonly answers: readonly string[];
+  readonly answerTtls: readonly number[];
+  /** Milliseconds from query to response; 0 when one of them is missing. */
+  readonly roundTripMs: number;
+}
+
+export interface HttpEvent extends NetworkEventBase {
+  readonly kind: "http";
+  /** Place of the request in its connection, from 1. */
+  readonly depth: number;
+  readonly method: string;
+  /** What the request was sent to: name and port as it said. */
+  readonly authority: string;
+  readonly uri: string;
+  readonly referrer: string;
+  readonly userAgent: string;
+  readonly origin: string;
+  readonly version: string;
+  readonly requestBodyBytes: number;
+  readonly responseBodyBytes: number;
+  /** 0 when no response was seen. */
+  readonly statusCode: number;
+  readonly statusMessage: string;
+}
+
+export interface TlsEvent extends NetworkEventBase {
+  readonly kind: "tls";
+  /** Chosen version, or the offered one when no server answered: such as 0x0303. */
+  readonly version: number;
+  readonly cipher: number;
+  /** Group of the key exchange, 0 when unknown. */
+  readonly group: number;
+  readonly serverName: string;
+  readonly applicationProtocol: string;
+  readonly offeredProtocols: readonly string[];
+  readonly established: boolean;
+  readonly ja3: string;
+  readonly ja3s: string;
+  readonly ja4: string;
+  /** SHA-256 of each certificate of the server, in hex, in the order sent. */
+  readonly certificates: readonly string[];
+  readonly clientCertificates: readonly string[];
+  /** Last alert in plain text: level and description; -1 when none. */
+  readonly alertLevel: number;
+  readonly alert: number;
+  readonly quic: boolean;
+}
+
+export interface SshEvent extends NetworkEventBase {
+  readonly kind: "ssh";
+  readonly clientVersion: string;
+  readonly serverVersion: string;
+  readonly hassh: string;
+  readonly hasshServer: string;
+  /** Algorithms that both sides agree on, empty when unknown. */
+  readonly keyExchange: string;
+  readonly serverKey: string;
+  readonly cipher: string;
+  readonly mac: string;
+  readonly compression: string;
+}
+
+export interface DhcpEvent extends NetworkEventBase {
+  readonly kind: "dhcp";
+  readonly transactionId: number;
+  /** Message type of option 53; 0 for plain BOOTP. */
+  readonly messageType: number;
+  readonly fromClient: boolean;
+  readonly clientMac: string;
+  readonly clientAddress: string;
+  readonly assignedAddress: string;
+  readonly serverAddress: string;
+  readonly requestedAddress: string;
+  readonly clientName: string;
+  readonly clientDomainName: string;
+  readonly domain: string;
+  /** Seconds; 0 when absent. */
+  readonly leaseSeconds: number;
+}
+
+export interface ArpEvent extends NetworkEventBase {
+  readonly kind: "arp";
+  readonly operation: number;
+  readonly senderMac: string;
+  readonly targetMac: string;
+}
+
+/** Input that breaks its protocol, or that a limit cut. */
+export interface AnomalyEvent extends NetworkEventBase {
+  readonly kind: "anomaly";
+  readonly name: string;
+}
+
+export type NetworkEvent =
+  | FlowEvent
+  | DnsEvent
+  | HttpEvent
+  | TlsEvent
+  | SshEvent
+  | DhcpEvent
+  | ArpEvent
+  | AnomalyEvent;

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+// Packets in, network events out. Called by replays and by whoever drains a packet ring. Its clock
+// is the packets' own; nothing a packet holds makes it throw, and all its memory is bounded.
+import type { FlowEvent, NetworkEvent, NetworkEventBase } from "../model/model.ts";
+import { ipv4Text, macText, u16 } from "./bytes.ts";
+import { communityIdOf } from "./community-id.ts";
+import { type Flow, stateName } from "./flow.ts";
+import { type CloseReason, FlowTable } from "./flow-table.ts";
+import { ACK, FIN, ICMP, ICMP6, type Packet, SYN, TCP, UDP } from "./packet.ts";
+import { PacketDecoder } from "./packet-decoder.ts";
+import type { NetworkDigests, ParserContext } from "./parser-context.ts";
+import { detectDatagram, detectStream } from "./protocol-detection.ts";
+import type { StreamBudget, StreamTaker } from "./tcp-stream.ts";
+
+/** Settings of an analyzer; absent ones have working defaults. */
+export interface AnalyzerOptions {
+  readonly digests: NetworkDigests;
+  readonly onEvent: (event: NetworkEvent) => void;
+  /** Drop packets with wrong checksums; off, because offload leaves them unfilled on taps. */
+  readonly verifyChecksums?: boolean;
+  readonly flowsMax?: number;
+  /** Bytes that all TCP streams together may hold back for order. */
+  readonly heldBytesMax?: number;
+  /** Milliseconds between two updates of a live flow. */
+  readonly updateMs?: number;
+}
+
+/** Counters of an analyzer. */
+export interface AnalyzerCounts {
+  packets: number;
+  bytes: number;
+  events: number;
+  anomalies: number;
+  flows: number;
+}
+
+const detectionTriesMax = 4;
+
+/** Analyses the packets of one source. */
+export class NetworkAnalyzer implements StreamTaker, ParserContext {
+  readonly digests: NetworkDigests;
+  readonly counts: AnalyzerCounts = { packets: 0, bytes: 0, events: 0, anomalies: 0, flows: 0 };
+  readonly #options: AnalyzerOptions;
+  readonly #decoder: PacketDecoder;
+  readonly #table: FlowTable;
+  readonly #budget: StreamBudget;
+  readonly #updateMs: number;
+  #timeMs = 0;
+  #flow: Flow | undefined;
+
+  constructor(options: AnalyzerOptions) {
+    this.#options = options;
+    this.digests = options.digests;
+    this.#updateMs = options.updateMs ?? 60_000;
+    this.#budget = { heldBytes: 0, heldBytesMax: options.heldBytesMax ?? 32 << 20 };
+    this.#table = new FlowTable(options.flowsMax ?? 65_536, this.#budget, (flow, reason) =>
+      this.#close(flow, reason),
+    );
+    const handler = {
+      onPacket: (packet: Packet) => this.#packet(packet),
+      onArp: (bytes: Uint8Array, start: number) => this.#arp(bytes, start),
+      onAnomaly: (name: string) => this.#decoderAnomaly(name),
+    };
+    this.#decoder = new PacketDecoder(handler, options.verifyChecksums ?? false);
+  }
+
+  /** Takes one packet: [start, end) of bytes. */
+  packet(timeMs: number, linkType: number, bytes: Uint8Array, start: number, end: number): void {
+    this.counts.packets += 1;
+    this.counts.bytes += end - start;
+    this.#timeMs = timeMs;
+    this.#flow = undefined;
+    this.#decoder.decode(timeMs, linkType, bytes, start, end);
+  }
+
+  /** Closes all flows and tells what is still open. */
+  flush(): void {
+    this.#table.flush();
+  }
+
+  /** Flows given up for want of room, and datagrams whose fragments were. */
+  get dropped(): { readonly flows: number; readonly fragments: number } {
+    const fragments = this.#decoder.fragments.droppedCount;
+    return { flows: this.#table.evictedCount, fragments };
+  }
+
+  base(): NetworkEventBase {
+    const flow = this.#flow;
+    if (flow === undefined) return noFlow(this.#timeMs);
+    if (flow.communityId === "") flow.communityId = communityIdOf(flow, this.digests);
+    return {
+      timeMs: this.#timeMs,
+      flowId: flow.id,
+      transport: transportName(flow.protocol),
+      sourceAddress: flow.sourceAddress,
+      sourcePort: flow.sourcePort,
+      destinationAddress: flow.destinationAddress,
+      destinationPort: flow.destinationPort,
+      communityId: flow.communityId,
+    };
+  }
+
+  emit(event: NetworkEvent): void {
+    this.counts.events += 1;
+    this.#options.onEvent(event);
+  }
+
+  anomaly(name: string): void {
+    this.counts.anomalies += 1;
+    this.emit({ ...this.base(), kind: "anomaly", name });
+  }
+
+  addService(service: string): void {
+    this.#flow?.services.push(service);
+  }
+
+  onData(isFromSource: boolean, bytes: Uint8Array, start: number, end: number): void {
+    const flow = this.#flow;
+    if (flow === undefined) return;
+    if (flow.parser === undefined) {
+      if (flow.detectionTries >= detectionTriesMax) return;
+      flow.detectionTries += 1;
+      flow.parser = detectStream(this, bytes, start, end);
+      if (flow.parser === undefined) return;
+      this.addService(flow.parser.service);
+    }
+    if (!flow.parser.isDone) flow.parser.data(isFromSource, bytes, start, end);
+  }
+
+  onGap(isFromSource: boolean, bytes: number): void {
+    const parser = this.#flow?.parser;
+    if (parser !== undefined && !parser.isDone) parser.gap(isFromSource, bytes);
+  }
+
+  #packet(packet: Packet): void {
+    const flow = this.#table.find(packet);
+    this.#flow = flow;
+    const isNew = flow.source.packets + flow.destination.packets === 0;
+    const isFromSource = flow.isFromSource(packet);
+    flow.count(packet, isFromSource);
+    if (isNew) {
+      this.counts.flows += 1;
+      this.#tellFlow(flow, "flow.open", "open");
+    } else if (packet.timeMs - flow.reportedMs >= this.#updateMs) {
+      flow.reportedMs = packet.timeMs;
+      this.#tellFlow(flow, "flow.update", "open");
+    }
+    if (packet.protocol === TCP) this.#segment(flow, packet, isFromSource);
+    else if (packet.protocol === UDP) this.#datagram(flow, packet, isFromSource);
+  }
+
+  #segment(flow: Flow, packet: Packet, isFromSource: boolean): void {
+    const side = isFromSource ? flow.source : flow.destination;
+    const peer = isFromSource ? flow.destination : flow.source;
+    const { stream } = side;
+    const isSyn = (packet.flags & SYN) !== 0;
+    const first = isSyn ? (packet.sequence + 1) % 2 ** 32 : packet.sequence;
+    if (!stream.isStarted) stream.begin(first);
+    const isRead = !(flow.parser?.isDone ?? flow.detectionTries >= detectionTriesMax);
+    const taker = isRead ? this : undefined;
+    if (packet.flags & ACK && peer.stream.isStarted) {
+      const acknowledged = peer.stream.offsetOf(packet.acknowledgement);
+      const limit = peer.finOffset >= 0 ? peer.finOffset : acknowledged;
+      // A reset may acknowledge anything.
+      if ((packet.flags & 4) === 0) peer.stream.acknowledge(Math.min(acknowledged, limit), taker);
+    }
+    const offset = stream.offsetOf(first);
+    if (packet.end > packet.start && offset >= 0 && (packet.flags & 4) === 0) {
+      const isAgain = stream.data(offset, packet.bytes, packet.start, packet.end, taker);
+      if (isAgain) flow.mark("t", isFromSource);
+    }
+    if (packet.flags & FIN) side.finOffset = offset + packet.payloadBytes;
+  }
+
+  #datagram(flow: Flow, packet: Packet, isFromSource: boolean): void {
+    const { bytes, start, end } = packet;
+    if (end <= start) return;
+    if (flow.parser === undefined) {
+      if (flow.detectionTries >= detectionTriesMax) return;
+      flow.detectionTries += 1;
+      flow.parser = detectDatagram(this, bytes, start, end);
+      if (flow.parser === undefined) return;
+      this.addService(flow.parser.service);
+    }
+    if (!flow.parser.isDone) flow.parser.data(isFromSource, bytes, start, end);
+  }
+
+  #close(flow: Flow, reason: CloseReason): void {
+    const outer = this.#flow;
+    this.#flow = flow;
+    for (const side of [flow.source, flow.destination]) {
+      const isRead = flow.parser !== undefined && !flow.parser.isDone;
+      side.stream.skipTo(side.stream.highestBytes, isRead ? this : undefined);
+      side.stream.release();
+    }
+    flow.parser?.end();
+    this.#tellFlow(flow, "flow.close", reason);
+    this.#flow = outer;
+  }
+
+  #tellFlow(flow: Flow, kind: FlowEvent["kind"], reason: FlowEvent["reason"]): void {
+    const { source, destination } = flow;
+    const isTcp = flow.protocol === TCP;
+    this.emit({
+      ...this.base(),
+      kind,
+      timeMs: kind === "flow.close" ? flow.lastMs : this.#timeMs,
+      startMs: flow.startMs,
+      durationMs: flow.activeMs - flow.startMs,
+      ipProtocol: flow.protocol,
+      vlan: flow.vlan,
+      services: [...flow.services],
+      sourceBytes: isTcp ? source.stream.highestBytes : source.payloadBytes,
+      destinationBytes: isTcp ? destination.stream.highestBytes : destination.payloadBytes,
+      sourcePackets: source.packets,
+      destinationPackets: destination.packets,
+      sourceIpBytes: source.ipBytes,
+      destinationIpBytes: destination.ipBytes,
+      missedBytes: source.stream.missedBytes + destination.stream.missedBytes,
+      overlapBytes: source.stream.overlapBytes + destination.stream.overlapBytes,
+      state: stateName(flow),
+      history: flow.history,
+      reason,
+    });
+  }
+
+  #arp(bytes: Uint8Array, start: number): void {
+    this.emit({
+      ...noFlow(this.#timeMs),
+      kind: "arp",
+      sourceAddress: ipv4Text(bytes, start + 14),
+      destinationAddress: ipv4Text(bytes, start + 24),
+      operation: u16(bytes, start + 6),
+      senderMac: macText(bytes, start + 8),
+      targetMac: macText(bytes, start + 18),
+    });
+  }
+
+  #decoderAnomaly(name: string): void {
+    this.#flow = undefined;
+    this.anomaly(name);
+  }
+}
+
+function noFlow(timeMs: number): NetworkEventBase {
+  return {
+    timeMs,
+    flowId: 0,
+    transport: "other",
+    sourceAddress: "",
+    sourcePort: 0,
+    destinationAddress: "",
+    destinationPort: 0,
+    communityId: "",
+  };
+}
+
+function transportName(protocol: number): NetworkEventBase["transport"] {
+  if (protocol === TCP) return "tcp";
+  if (protocol === UDP) return "udp";
+  if (protocol === ICMP) return "icmp";
+  return protocol === ICMP6 ? "icmp6" : "other";
+}

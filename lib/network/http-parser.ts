@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+// HTTP/1 of one flow: requests and the responses to them, one event each pair. Made by protocol
+// detection. Bodies are counted and skipped; header blocks are bounded.
+import { latin1 } from "./bytes.ts";
+import type { FlowParser } from "./flow.ts";
+import { type HeadVerdict, HttpSide } from "./http-side.ts";
+import type { ParserContext } from "./parser-context.ts";
+
+/** A request that waits for its response. */
+interface Exchange {
+  method: string;
+  uri: string;
+  version: string;
+  headers: ReadonlyMap<string, string>;
+  bodyBytes: number;
+}
+
+const waitingMax = 128;
+
+/** Reads HTTP/1 of a flow. */
+export class HttpParser implements FlowParser {
+  readonly service = "http";
+  isDone = false;
+  readonly #context: ParserContext;
+  readonly #waiting: Exchange[] = [];
+  readonly #request: HttpSide;
+  readonly #response: HttpSide;
+  #asking: Exchange | undefined;
+  #answer: { code: number; message: string; version: string } | undefined;
+  #depth = 0;
+
+  constructor(context: ParserContext) {
+    this.#context = context;
+    this.#request = new HttpSide({
+      onHead: (line, headers) => this.#requestHead(line, headers),
+      onBodyEnd: (bytes) => this.#requestEnd(bytes),
+    });
+    this.#response = new HttpSide({
+      onHead: (line) => this.#responseHead(line),
+      onBodyEnd: (bytes) => this.#responseEnd(bytes),
+    });
+  }
+
+  data(isFromSource: boolean, bytes: Uint8Array, start: number, end: number): void {
+    const fault = (isFromSource ? this.#request : this.#response).data(bytes, start, end);
+    if (fault !== undefined) this.#stop(fault);
+  }
+
+  gap(isFromSource: boolean, bytes: number): void {
+    const side = isFromSource ? this.#request : this.#response;
+    if (!side.skip(bytes)) this.#stop("http_gap");
+  }
+
+  end(): void {
+    this.#request.close();
+    this.#response.close();
+    if (this.#answer !== undefined) this.#tell(this.#response.bodyBytes);
+    while (this.#waiting.length > 0) this.#tell(0);
+  }
+
+  #stop(name: string): void {
+    this.#context.anomaly(name);
+    this.isDone = true;
+  }
+
+  #requestHead(line: string, headers: ReadonlyMap<string, string>): HeadVerdict {
+    const match = /^([!-~]+)[ \t]+(.*?)(?:[ \t]+HTTP\/(\d+\.\d+))?[ \t]*$/.exec(line);
+    if (match === null) return "bad";
+    const [, method = "", uri = "", version = ""] = match;
+    this.#asking = { method, uri, version, headers, bodyBytes: 0 };
+    this.#waiting.push(this.#asking);
+    if (this.#waiting.length > waitingMax) this.#tell(0);
+    return "body";
+  }
+
+  #requestEnd(bytes: number): void {
+    if (this.#asking !== undefined) this.#asking.bodyBytes = bytes;
+    this.#asking = undefined;
+  }
+
+  #responseHead(line: string): HeadVerdict {
+    const match = /^HTTP\/(\d+\.\d+)[ \t]+(\d{3})[ \t]*(.*)$/.exec(line);
+    if (match === null) return "bad";
+    const [, version = "", code = "", message = ""] = match;
+    const status = Number(code);
+    if (status >= 100 && status < 200 && status !== 101) return "again";
+    this.#answer = { code: status, message, version };
+    const method = this.#waiting[0]?.method ?? "";
+    if (status === 101 || (method === "CONNECT" && status < 300)) {
+      this.#tell(0);
+      this.isDone = true;
+      return "stop";
+    }
+    return method === "HEAD" || status === 204 || status === 304 ? "none" : "until-close";
+  }
+
+  #responseEnd(bytes: number): void {
+    if (this.#answer !== undefined) this.#tell(bytes);
+  }
+
+  #tell(responseBodyBytes: number): void {
+    const exchange = this.#waiting.shift();
+    const answer = this.#answer;
+    this.#answer = undefined;
+    this.#depth += 1;
+    const header = (name: string): string => exchange?.headers.get(name) ?? "";
+    this.#context.emit({
+      ...this.#context.base(),
+      kind: "http",
+      depth: this.#depth,
+      method: exchange?.method ?? "",
+      authority: header("host"),
+      uri: exchange?.uri ?? "",
+      referrer: header("referer"),
+      userAgent: header("user-agent"),
+      origin: header("origin"),
+      version: answer?.version ?? exchange?.version ?? "",
+      requestBodyBytes: exchange?.bodyBytes ?? 0,
+      responseBodyBytes,
+      statusCode: answer?.code ?? 0,
+      statusMessage: answer?.message ?? "",
+    });
+  }
+}
+
+const methods =
+  "GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|PATCH|PROPFIND|SEARCH|QUERY|REPORT|LOCK|MKCOL" +
+  "|M-SEARCH|NOTIFY|SUBSCRIBE|BCOPY";
+const requestStart = new RegExp(`^(${methods}) \\S`);
+
+/** Whether bytes begin like HTTP/1, of either side. */
+export function looksLikeHttp(bytes: Uint8Array, start: number, end: number): boolean {
+  const first = bytes[start] as number;
+  if (first < 0x41 || first > 0x5a || end - start < 8) return false;
+  const text = latin1(bytes, start, Math.min(end, start + 32));
+  return /^HTTP\/\d\.\d \d/.test(text) || requestStart.test(text);
+}
