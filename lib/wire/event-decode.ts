@@ -17,6 +17,7 @@ import type {
   VerdictEvent,
 } from "../model/model.ts";
 import * as w from "./layout.gen.ts";
+import { bodyLayoutOf } from "./record-body.ts";
 import { decodeText, toHex } from "./text.ts";
 
 /** What the server knows of the guest that delivered a record. TRUST: never from the record. */
@@ -113,8 +114,8 @@ export class RecordDecoder {
     length: number,
   ): Decoded | undefined {
     if (length < BODY) return undefined;
-    const bodyBytes = bodyBytesOf(type);
-    if (bodyBytes < 0 || length < BODY + bodyBytes) return undefined;
+    const bodyBytes = bodyLayoutOf(type)?.size;
+    if (bodyBytes === undefined || length < BODY + bodyBytes) return undefined;
     if (!this.#readFields(offset + BODY + bodyBytes, offset + length)) return undefined;
     this.#truncated ||= (flags & w.FRAME_TRUNCATED) !== 0;
     const body = offset + BODY;
@@ -395,38 +396,4 @@ export class RecordDecoder {
 function splitArguments(joined: string): readonly string[] {
   if (joined === "") return [];
   return (joined.endsWith("\0") ? joined.slice(0, -1) : joined).split("\0");
-}
-
-/** Fixed bytes after the event header by record kind, or -1 for an unknown kind. */
-export function bodyBytesOf(type: number): number {
-  if (type in FILE_KINDS) return w.FILE_EVENT_LAYOUT.size;
-  if (type in REGISTRY_KINDS) return w.REGISTRY_EVENT_LAYOUT.size;
-  switch (type) {
-    case w.RECORD_PROCESS_FORK:
-      return w.PROCESS_FORK_LAYOUT.size;
-    case w.RECORD_PROCESS_EXEC:
-    case w.RECORD_PROCESS_EXISTING:
-      return w.PROCESS_EXEC_LAYOUT.size;
-    case w.RECORD_PROCESS_EXIT:
-      return w.PROCESS_EXIT_LAYOUT.size;
-    case w.RECORD_PROCESS_HASH:
-      return w.PROCESS_HASH_LAYOUT.size;
-    case w.RECORD_IMAGE_LOAD:
-      return w.IMAGE_LOAD_LAYOUT.size;
-    case w.RECORD_REMOTE_THREAD:
-      return w.REMOTE_THREAD_LAYOUT.size;
-    case w.RECORD_VERDICT:
-      return w.VERDICT_LAYOUT.size;
-    case w.RECORD_COMMAND_RESULT:
-      return w.COMMAND_RESULT_LAYOUT.size;
-    case w.RECORD_UNREGISTER:
-      return w.UNREGISTER_LAYOUT.size;
-    case w.RECORD_CLOCK:
-      return w.CLOCK_LAYOUT.size;
-    case w.RECORD_MODULE_LOAD:
-    case w.RECORD_MODULE_UNLOAD:
-      return w.MODULE_EVENT_LAYOUT.size;
-    default:
-      return -1;
-  }
 }

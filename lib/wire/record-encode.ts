@@ -2,54 +2,20 @@
 // Records as a guest writes them, built from plain values. For simulated guests, golden vectors
 // and tests; the product's guests encode in C (guest-drivers/core).
 import * as w from "./layout.gen.ts";
+import { type BodyLayout, bodyLayoutOf } from "./record-body.ts";
 import { encodeText } from "./text.ts";
 
-type Layout = Readonly<Record<string, number>> & { readonly size: number };
 export type FixedValues = Readonly<Record<string, number | bigint | Uint8Array>>;
 /** Variable fields by type, in the order of their types; or as pairs, in the order given. */
 export type FieldValues =
   | Readonly<Record<number, string | Uint8Array>>
   | ReadonlyArray<readonly [type: number, value: string | Uint8Array]>;
 
-/** Body layout of a record kind, or undefined when it has none. */
-export function bodyLayoutOf(type: number): Layout | undefined {
-  switch (type) {
-    case w.RECORD_PROCESS_FORK:
-      return w.PROCESS_FORK_LAYOUT;
-    case w.RECORD_PROCESS_EXEC:
-    case w.RECORD_PROCESS_EXISTING:
-      return w.PROCESS_EXEC_LAYOUT;
-    case w.RECORD_PROCESS_EXIT:
-      return w.PROCESS_EXIT_LAYOUT;
-    case w.RECORD_PROCESS_HASH:
-      return w.PROCESS_HASH_LAYOUT;
-    case w.RECORD_IMAGE_LOAD:
-      return w.IMAGE_LOAD_LAYOUT;
-    case w.RECORD_REMOTE_THREAD:
-      return w.REMOTE_THREAD_LAYOUT;
-    case w.RECORD_VERDICT:
-      return w.VERDICT_LAYOUT;
-    case w.RECORD_COMMAND_RESULT:
-      return w.COMMAND_RESULT_LAYOUT;
-    case w.RECORD_UNREGISTER:
-      return w.UNREGISTER_LAYOUT;
-    case w.RECORD_CLOCK:
-      return w.CLOCK_LAYOUT;
-    case w.RECORD_MODULE_LOAD:
-    case w.RECORD_MODULE_UNLOAD:
-      return w.MODULE_EVENT_LAYOUT;
-    default:
-      if (type >> 8 === w.CLASS_FILE) return w.FILE_EVENT_LAYOUT;
-      if (type >> 8 === w.CLASS_REGISTRY) return w.REGISTRY_EVENT_LAYOUT;
-      return undefined;
-  }
-}
-
 /** Writes named values into a structure; the width follows from the next field's offset. */
 export function writeStruct(
   bytes: Uint8Array,
   at: number,
-  layout: Layout,
+  layout: BodyLayout,
   values: FixedValues,
 ): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -4,6 +4,7 @@ export * from "./command.ts";
 export * from "./crc32c.ts";
 export * from "./event-decode.ts";
 export * from "./layout.gen.ts";
+export * from "./record-body.ts";
 export * from "./record-encode.ts";
 export * from "./region-layout.ts";
 export * from "./region-pages.ts";

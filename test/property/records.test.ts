@@ -4,7 +4,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
-  bodyBytesOf,
+  bodyLayoutOf,
   type DecodeContext,
   type Decoded,
   decodeCommandPayload,
@@ -87,7 +87,7 @@ describe("a right record", () => {
   it.each(RECORD_KINDS)("of kind %i has a body, a class and an event name", (type) => {
     const plan = { type, header: { sequence: 1 }, body: {}, fields: {}, truncated: [] };
     const record = encodePlan(plan);
-    expect(record.length).toBe(EVENT_HEADER_LAYOUT.size + bodyBytesOf(type));
+    expect(record.length).toBe(EVENT_HEADER_LAYOUT.size + (bodyLayoutOf(type)?.size ?? 0));
     expect(decodeOne(type, record)?.kind).toMatch(/^[a-z]+(\.[a-z]+)?$/);
     expect(recordClass(type)).not.toBe("unknown");
   });

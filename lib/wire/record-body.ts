@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which fixed body follows the event header in a record of each kind: for decoding and encoding.
+import * as w from "./layout.gen.ts";
+
+export type BodyLayout = Readonly<Record<string, number>> & { readonly size: number };
+
+const BODIES: ReadonlyMap<number, BodyLayout> = new Map<number, BodyLayout>([
+  [w.RECORD_PROCESS_FORK, w.PROCESS_FORK_LAYOUT],
+  [w.RECORD_PROCESS_EXEC, w.PROCESS_EXEC_LAYOUT],
+  [w.RECORD_PROCESS_EXISTING, w.PROCESS_EXEC_LAYOUT],
+  [w.RECORD_PROCESS_EXIT, w.PROCESS_EXIT_LAYOUT],
+  [w.RECORD_PROCESS_HASH, w.PROCESS_HASH_LAYOUT],
+  [w.RECORD_IMAGE_LOAD, w.IMAGE_LOAD_LAYOUT],
+  [w.RECORD_REMOTE_THREAD, w.REMOTE_THREAD_LAYOUT],
+  [w.RECORD_FILE_CREATE, w.FILE_EVENT_LAYOUT],
+  [w.RECORD_FILE_OPEN, w.FILE_EVENT_LAYOUT],
+  [w.RECORD_FILE_CLOSE, w.FILE_EVENT_LAYOUT],
+  [w.RECORD_FILE_WRITE, w.FILE_EVENT_LAYOUT],
+  [w.RECORD_FILE_ATTRIBUTES, w.FILE_EVENT_LAYOUT],
+  [w.RECORD_FILE_RENAME, w.FILE_EVENT_LAYOUT],
+  [w.RECORD_FILE_DELETE, w.FILE_EVENT_LAYOUT],
+  [w.RECORD_KEY_CREATE, w.REGISTRY_EVENT_LAYOUT],
+  [w.RECORD_KEY_OPEN, w.REGISTRY_EVENT_LAYOUT],
+  [w.RECORD_KEY_CLOSE, w.REGISTRY_EVENT_LAYOUT],
+  [w.RECORD_KEY_READ, w.REGISTRY_EVENT_LAYOUT],
+  [w.RECORD_KEY_RENAME, w.REGISTRY_EVENT_LAYOUT],
+  [w.RECORD_KEY_DELETE, w.REGISTRY_EVENT_LAYOUT],
+  [w.RECORD_VALUE_SET, w.REGISTRY_EVENT_LAYOUT],
+  [w.RECORD_VALUE_DELETE, w.REGISTRY_EVENT_LAYOUT],
+  [w.RECORD_VERDICT, w.VERDICT_LAYOUT],
+  [w.RECORD_COMMAND_RESULT, w.COMMAND_RESULT_LAYOUT],
+  [w.RECORD_UNREGISTER, w.UNREGISTER_LAYOUT],
+  [w.RECORD_CLOCK, w.CLOCK_LAYOUT],
+  [w.RECORD_MODULE_LOAD, w.MODULE_EVENT_LAYOUT],
+  [w.RECORD_MODULE_UNLOAD, w.MODULE_EVENT_LAYOUT],
+]);
+
+/** Body layout of a record kind, or undefined for a kind that has no event header. */
+export function bodyLayoutOf(type: number): BodyLayout | undefined {
+  return BODIES.get(type);
+}
