@@ -69,7 +69,7 @@ async function runOnce(series: string, run: DriverRun): Promise<[ServerSide, Gue
 // in place of the function, called from vm_mmap_pgoff.
 const staleBreakpoints = [
   /Oops: int3: /,
-  /Oops: 0010 [^]*?RIP: 0010:0x0\n[^]*?<TASK>\n[^\n]* vm_mmap_pgoff\+/,
+  /Oops: 0010 [\s\S]*?RIP: 0010:0x0\n[\s\S]*?<TASK>\n[^\n]* vm_mmap_pgoff\+/,
 ];
 
 /** True for the ways to die that are the translator's fault and not the guest's. */
