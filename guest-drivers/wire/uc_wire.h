@@ -50,7 +50,8 @@
 #define UC_RING_PAGES_OFFSET 16384u
 #define UC_DIRECTORY_MAX 64u
 
-/* Kinds of ring in the directory. Lane: the guest CPU for data rings, else 0. */
+/* Kinds of ring in the directory. Lane: the guest CPU for data rings, a number from 0 for packet
+ * rings, else 0. Packet rings occur in a redirector's region only, data rings in a guest's. */
 #define UC_RING_COMMAND 1u
 #define UC_RING_PRIORITY 2u
 #define UC_RING_DATA 3u
@@ -114,6 +115,8 @@ struct uc_directory_entry {
 #define UC_OS_LINUX 1u
 #define UC_OS_WINDOWS 2u
 #define UC_OS_SIMULATED 3u
+/* Not a guest: the redirector of the hypervisor host, in a region of its own. */
+#define UC_OS_REDIRECTOR 4u
 
 /* What a driver can do. Low half: sensors, also the mask of START_MONITORING. High: actions. */
 #define UC_SENSOR_PROCESS 0x1ull
@@ -132,6 +135,10 @@ struct uc_directory_entry {
 #define UC_ACTION_KILL 0x100000000ull
 #define UC_ACTION_DENY_OPEN 0x200000000ull
 #define UC_ACTION_DENY_EXEC 0x400000000ull
+/* A redirector's: mirror and inline mode, and rules at the tap. */
+#define UC_ACTION_MIRROR 0x800000000ull
+#define UC_ACTION_INLINE 0x1000000000ull
+#define UC_ACTION_BLOCK 0x2000000000ull
 
 /*
  * The guest's request to be registered. The guest parks its producers, fills everything else,
@@ -205,7 +212,8 @@ struct uc_session {
 #define UC_CLASS_VERDICT 5u
 #define UC_CLASS_CONTROL 6u
 #define UC_CLASS_MODULE 7u
-#define UC_CLASS_COUNT 8u
+#define UC_CLASS_PACKET 8u
+#define UC_CLASS_COUNT 9u
 
 /* Why a record that had been given a sequence is not in a ring. */
 #define UC_LOSS_FULL 0u
@@ -241,7 +249,7 @@ struct uc_status {
 	uint64_t hashes_done;
 	uint64_t hashes_skipped;
 	uint64_t reserved;
-	uint64_t lost[64];
+	uint64_t lost[72];
 };
 
 /*
@@ -320,12 +328,25 @@ struct uc_frame {
 #define UC_RECORD_KEY_DELETE 0x0306u
 #define UC_RECORD_VALUE_SET 0x0307u
 #define UC_RECORD_VALUE_DELETE 0x0308u
+#define UC_RECORD_SOCKET_CONNECT 0x0401u
+#define UC_RECORD_SOCKET_ACCEPT 0x0402u
+#define UC_RECORD_SOCKET_BIND 0x0403u
+#define UC_RECORD_SOCKET_LISTEN 0x0404u
+/* First datagram to a peer from a socket that is not connected. */
+#define UC_RECORD_SOCKET_SEND 0x0405u
+/* A socket below TCP and UDP was opened: raw IP or whole packets. */
+#define UC_RECORD_SOCKET_RAW 0x0406u
+#define UC_RECORD_DNS_QUERY 0x0407u
 #define UC_RECORD_VERDICT 0x0501u
 #define UC_RECORD_COMMAND_RESULT 0x0601u
 #define UC_RECORD_UNREGISTER 0x0602u
 #define UC_RECORD_CLOCK 0x0603u
 #define UC_RECORD_MODULE_LOAD 0x0701u
 #define UC_RECORD_MODULE_UNLOAD 0x0702u
+/* A packet; only in packet rings, and without an event header. */
+#define UC_RECORD_PACKET 0x0801u
+#define UC_RECORD_REDIRECT_STATUS 0x0802u
+#define UC_RECORD_BLOCK_RULE 0x0803u
 /* A command; only in command rings. */
 #define UC_RECORD_COMMAND 0x0f01u
 #define UC_RECORD_LOST 0xfffeu
@@ -334,7 +355,7 @@ struct uc_frame {
 /* ---- Records ---------------------------------------------------------------------------- */
 
 /*
- * Opens the payload of every record but LOST, PAD and COMMAND. It names the acting process.
+ * Opens the payload of every record but LOST, PAD, COMMAND and PACKET. It names the acting process.
  * sequence: global in the guest, taken in guest-private memory before the space check; orders
  * records across rings.
  *
@@ -385,7 +406,7 @@ struct uc_field {
 #define UC_FIELD_WORKING_DIRECTORY 5u
 #define UC_FIELD_CGROUP 6u
 #define UC_FIELD_COMMAND_NAME 7u
-/* module, registry value and other short names */
+/* module, registry value, name asked for in a DNS query, and other short names */
 #define UC_FIELD_NAME 8u
 #define UC_FIELD_KEY 9u
 #define UC_FIELD_DATA 10u
@@ -470,6 +491,37 @@ struct uc_registry_event {
 	uint32_t reserved;
 };
 
+#define UC_ADDRESS_IPV4 4u
+#define UC_ADDRESS_IPV6 6u
+
+/*
+ * Local and remote as the acting process sees them. IPv4 addresses stand in the first 4 bytes, the
+ * rest zero; ports are host numbers. result: positive errno of the call, 0 when it succeeded;
+ * a connect that goes on in the background tells so by its errno. family 0: no addresses (RAW).
+ *
+ *  0        8              24              40    42    44    46    48      52      56   58   60
+ * +--------+--------------+---------------+-----+-----+-----+-----+-------+-------+----+----+----+
+ * | cookie | local address| remote address|lport|rport| fam | prot| netns | result|qtyp|q.id| -  |
+ * +--------+--------------+---------------+-----+-----+-----+-----+-------+-------+----+----+----+
+ */
+struct uc_socket_event {
+	/* The kernel's own number of the socket, never reused in one boot; 0 when it has none. */
+	uint64_t socket_cookie;
+	uint8_t local_address[16];
+	uint8_t remote_address[16];
+	uint16_t local_port;
+	uint16_t remote_port;
+	uint16_t family;
+	/* IP protocol number; for RAW on a packet socket the Ethernet protocol. */
+	uint16_t protocol;
+	uint32_t network_namespace;
+	uint32_t result;
+	/* DNS_QUERY only: type and transaction of the question; NAME holds the name. */
+	uint16_t query_type;
+	uint16_t transaction_id;
+	uint32_t reserved;
+};
+
 #define UC_OPERATION_OPEN 0x1u
 #define UC_OPERATION_EXEC 0x2u
 #define UC_OPERATIONS_KNOWN 0x3u
@@ -534,6 +586,97 @@ struct uc_clock {
 	uint64_t realtime_ns;
 };
 
+/* ---- Redirector ------------------------------------------------------------------------- */
+
+#define UC_PACKET_FROM_GUEST 1u
+#define UC_PACKET_TO_GUEST 2u
+
+/* Its transport checksum is still to be filled in, as virtual interfaces leave it. */
+#define UC_PACKET_CHECKSUM_PARTIAL 0x1u
+/* Inline mode: a rule dropped it. */
+#define UC_PACKET_DROPPED 0x2u
+
+/*
+ * A packet as it passed a guest's tap; captured_bytes of it follow, from the link layer on.
+ *
+ *  0              8    12        16            20            24    26    28    32
+ * +--------------+----+---------+-------------+-------------+-----+-----+-----+---- - - ----+
+ * | realtime_ns  |slot|interface|original size|captured size|link |dir. |flags| packet      |
+ * +--------------+----+---------+-------------+-------------+-----+-----+-----+---- - - ----+
+ */
+struct uc_packet {
+	uint64_t realtime_ns;
+	/* The server's number of one interface of one guest, from REDIRECT_START. */
+	uint32_t slot;
+	uint32_t interface_index;
+	uint32_t original_bytes;
+	uint32_t captured_bytes;
+	/* LINKTYPE_ value as in capture files: 1 is Ethernet. */
+	uint16_t link_type;
+	uint16_t direction;
+	uint32_t flags;
+};
+
+#define UC_REDIRECT_MIRROR 1u
+#define UC_REDIRECT_INLINE 2u
+#define UC_REDIRECT_REPLAY 3u
+
+#define UC_REDIRECT_RUNNING 1u
+#define UC_REDIRECT_STOPPED 2u
+/* The interface went away; the slot is free. */
+#define UC_REDIRECT_GONE 3u
+
+/*
+ * Cumulative since the slot was started: seen = kept + lost_kernel + lost_ring, and shortened ones
+ * are among the kept. Dropped and forwarded are inline mode's. Told about once a second while
+ * anything changes, and at every change of state.
+ */
+struct uc_redirect_status {
+	uint32_t slot;
+	uint32_t state;
+	uint32_t mode;
+	/* Positive errno that led to the state, 0 when none. */
+	uint32_t detail;
+	uint64_t seen;
+	uint64_t kept;
+	uint64_t shortened;
+	/* Before the redirector could read them. */
+	uint64_t lost_kernel;
+	/* For want of space in the packet ring. */
+	uint64_t lost_ring;
+	uint64_t dropped;
+	uint64_t forwarded;
+	uint64_t seen_bytes;
+	uint64_t kept_bytes;
+};
+
+#define UC_BLOCK_DROP 1u
+/* Exempt from the drops of the same slot, isolation among them. */
+#define UC_BLOCK_ALLOW 2u
+/* Everything on the slot but what ALLOW rules name, and the address resolution these need. */
+#define UC_BLOCK_ISOLATE 3u
+
+/*
+ * A rule at the tap of one slot, for packets in both directions. Remote is the guest's peer, local
+ * the guest. Zero stands for "any" in protocol, ports and prefix lengths; family 0 matches both
+ * families and needs prefix lengths of 0.
+ */
+struct uc_block_rule {
+	uint64_t id;
+	/* Redirector's boot-time clock after which the rule no longer holds, 0 = until removed. */
+	uint64_t expires_ns;
+	uint32_t slot;
+	uint16_t action;
+	uint16_t family;
+	uint8_t remote_address[16];
+	uint8_t local_address[16];
+	uint8_t remote_prefix;
+	uint8_t local_prefix;
+	uint16_t protocol;
+	uint16_t remote_port;
+	uint16_t local_port;
+};
+
 /* ---- Commands --------------------------------------------------------------------------- */
 
 #define UC_COMMAND_PING 1u
@@ -545,6 +688,15 @@ struct uc_clock {
 #define UC_COMMAND_RULES_COMMIT 7u
 #define UC_COMMAND_UNREGISTER_ACK 8u
 #define UC_COMMAND_QUIESCE 9u
+/* 16.. are for redirectors. */
+#define UC_COMMAND_REDIRECT_START 16u
+#define UC_COMMAND_REDIRECT_STOP 17u
+/* One or more struct uc_block_rule: all come into force, or none. A known id is replaced. */
+#define UC_COMMAND_BLOCK_ADD 18u
+/* One or more rule ids, 8 bytes each. Result value: how many were there. */
+#define UC_COMMAND_BLOCK_REMOVE 19u
+/* Answered with a BLOCK_RULE record for each rule in force, then the result. */
+#define UC_COMMAND_BLOCK_LIST 20u
 
 /* Opens the payload of every COMMAND frame. deadline_ns: guest boot-time clock, 0 = none.
  *
@@ -573,6 +725,28 @@ struct uc_command_kill_process {
 };
 
 #define UC_EXEC_GENERATION_ANY 0xffffffffu
+
+#define UC_REDIRECT_FAIL_OPEN 0x1u
+
+/* Names of interfaces are NUL-padded. uplink: inline mode's other side, a tap that the redirector
+ * makes and joins to the bridge of the guest's interface; empty in mirror mode. */
+struct uc_command_redirect_start {
+	uint32_t slot;
+	uint32_t lane;
+	uint32_t mode;
+	/* Longest part of a packet to keep. */
+	uint32_t snap_bytes;
+	uint32_t flags;
+	uint32_t reserved;
+	uint8_t guest_id[16];
+	uint8_t interface_name[16];
+	uint8_t uplink_name[16];
+};
+
+struct uc_command_redirect_stop {
+	uint32_t slot;
+	uint32_t reserved;
+};
 
 /* A rule table is sent as BEGIN, ADD.., COMMIT and replaces the old one whole at COMMIT. */
 struct uc_command_rules_begin {

@@ -13,7 +13,7 @@
 #define UC_WIRE_ASSERT _Static_assert
 #endif
 
-#define UC_WIRE_HASH 0xe127f1d7u
+#define UC_WIRE_HASH 0xa30d075bu
 
 UC_WIRE_ASSERT(sizeof(struct uc_superblock) == 96, "uc_superblock");
 UC_WIRE_ASSERT(offsetof(struct uc_superblock, magic) == 0,
@@ -223,7 +223,7 @@ UC_WIRE_ASSERT(offsetof(struct uc_session, server_realtime_ns) == 80,
 UC_WIRE_ASSERT(sizeof(((struct uc_session *)0)->server_realtime_ns) == 8,
 	"uc_session.server_realtime_ns");
 
-UC_WIRE_ASSERT(sizeof(struct uc_status) == 616, "uc_status");
+UC_WIRE_ASSERT(sizeof(struct uc_status) == 680, "uc_status");
 UC_WIRE_ASSERT(offsetof(struct uc_status, heartbeat) == 0,
 	"uc_status.heartbeat");
 UC_WIRE_ASSERT(sizeof(((struct uc_status *)0)->heartbeat) == 8,
@@ -278,7 +278,7 @@ UC_WIRE_ASSERT(sizeof(((struct uc_status *)0)->reserved) == 8,
 	"uc_status.reserved");
 UC_WIRE_ASSERT(offsetof(struct uc_status, lost) == 104,
 	"uc_status.lost");
-UC_WIRE_ASSERT(sizeof(((struct uc_status *)0)->lost) == 512,
+UC_WIRE_ASSERT(sizeof(((struct uc_status *)0)->lost) == 576,
 	"uc_status.lost");
 
 UC_WIRE_ASSERT(sizeof(struct uc_ring_producer) == 144, "uc_ring_producer");
@@ -567,6 +567,56 @@ UC_WIRE_ASSERT(offsetof(struct uc_registry_event, reserved) == 12,
 UC_WIRE_ASSERT(sizeof(((struct uc_registry_event *)0)->reserved) == 4,
 	"uc_registry_event.reserved");
 
+UC_WIRE_ASSERT(sizeof(struct uc_socket_event) == 64, "uc_socket_event");
+UC_WIRE_ASSERT(offsetof(struct uc_socket_event, socket_cookie) == 0,
+	"uc_socket_event.socket_cookie");
+UC_WIRE_ASSERT(sizeof(((struct uc_socket_event *)0)->socket_cookie) == 8,
+	"uc_socket_event.socket_cookie");
+UC_WIRE_ASSERT(offsetof(struct uc_socket_event, local_address) == 8,
+	"uc_socket_event.local_address");
+UC_WIRE_ASSERT(sizeof(((struct uc_socket_event *)0)->local_address) == 16,
+	"uc_socket_event.local_address");
+UC_WIRE_ASSERT(offsetof(struct uc_socket_event, remote_address) == 24,
+	"uc_socket_event.remote_address");
+UC_WIRE_ASSERT(sizeof(((struct uc_socket_event *)0)->remote_address) == 16,
+	"uc_socket_event.remote_address");
+UC_WIRE_ASSERT(offsetof(struct uc_socket_event, local_port) == 40,
+	"uc_socket_event.local_port");
+UC_WIRE_ASSERT(sizeof(((struct uc_socket_event *)0)->local_port) == 2,
+	"uc_socket_event.local_port");
+UC_WIRE_ASSERT(offsetof(struct uc_socket_event, remote_port) == 42,
+	"uc_socket_event.remote_port");
+UC_WIRE_ASSERT(sizeof(((struct uc_socket_event *)0)->remote_port) == 2,
+	"uc_socket_event.remote_port");
+UC_WIRE_ASSERT(offsetof(struct uc_socket_event, family) == 44,
+	"uc_socket_event.family");
+UC_WIRE_ASSERT(sizeof(((struct uc_socket_event *)0)->family) == 2,
+	"uc_socket_event.family");
+UC_WIRE_ASSERT(offsetof(struct uc_socket_event, protocol) == 46,
+	"uc_socket_event.protocol");
+UC_WIRE_ASSERT(sizeof(((struct uc_socket_event *)0)->protocol) == 2,
+	"uc_socket_event.protocol");
+UC_WIRE_ASSERT(offsetof(struct uc_socket_event, network_namespace) == 48,
+	"uc_socket_event.network_namespace");
+UC_WIRE_ASSERT(sizeof(((struct uc_socket_event *)0)->network_namespace) == 4,
+	"uc_socket_event.network_namespace");
+UC_WIRE_ASSERT(offsetof(struct uc_socket_event, result) == 52,
+	"uc_socket_event.result");
+UC_WIRE_ASSERT(sizeof(((struct uc_socket_event *)0)->result) == 4,
+	"uc_socket_event.result");
+UC_WIRE_ASSERT(offsetof(struct uc_socket_event, query_type) == 56,
+	"uc_socket_event.query_type");
+UC_WIRE_ASSERT(sizeof(((struct uc_socket_event *)0)->query_type) == 2,
+	"uc_socket_event.query_type");
+UC_WIRE_ASSERT(offsetof(struct uc_socket_event, transaction_id) == 58,
+	"uc_socket_event.transaction_id");
+UC_WIRE_ASSERT(sizeof(((struct uc_socket_event *)0)->transaction_id) == 2,
+	"uc_socket_event.transaction_id");
+UC_WIRE_ASSERT(offsetof(struct uc_socket_event, reserved) == 60,
+	"uc_socket_event.reserved");
+UC_WIRE_ASSERT(sizeof(((struct uc_socket_event *)0)->reserved) == 4,
+	"uc_socket_event.reserved");
+
 UC_WIRE_ASSERT(sizeof(struct uc_verdict) == 32, "uc_verdict");
 UC_WIRE_ASSERT(offsetof(struct uc_verdict, rule_id) == 0,
 	"uc_verdict.rule_id");
@@ -671,6 +721,144 @@ UC_WIRE_ASSERT(offsetof(struct uc_clock, realtime_ns) == 8,
 UC_WIRE_ASSERT(sizeof(((struct uc_clock *)0)->realtime_ns) == 8,
 	"uc_clock.realtime_ns");
 
+UC_WIRE_ASSERT(sizeof(struct uc_packet) == 32, "uc_packet");
+UC_WIRE_ASSERT(offsetof(struct uc_packet, realtime_ns) == 0,
+	"uc_packet.realtime_ns");
+UC_WIRE_ASSERT(sizeof(((struct uc_packet *)0)->realtime_ns) == 8,
+	"uc_packet.realtime_ns");
+UC_WIRE_ASSERT(offsetof(struct uc_packet, slot) == 8,
+	"uc_packet.slot");
+UC_WIRE_ASSERT(sizeof(((struct uc_packet *)0)->slot) == 4,
+	"uc_packet.slot");
+UC_WIRE_ASSERT(offsetof(struct uc_packet, interface_index) == 12,
+	"uc_packet.interface_index");
+UC_WIRE_ASSERT(sizeof(((struct uc_packet *)0)->interface_index) == 4,
+	"uc_packet.interface_index");
+UC_WIRE_ASSERT(offsetof(struct uc_packet, original_bytes) == 16,
+	"uc_packet.original_bytes");
+UC_WIRE_ASSERT(sizeof(((struct uc_packet *)0)->original_bytes) == 4,
+	"uc_packet.original_bytes");
+UC_WIRE_ASSERT(offsetof(struct uc_packet, captured_bytes) == 20,
+	"uc_packet.captured_bytes");
+UC_WIRE_ASSERT(sizeof(((struct uc_packet *)0)->captured_bytes) == 4,
+	"uc_packet.captured_bytes");
+UC_WIRE_ASSERT(offsetof(struct uc_packet, link_type) == 24,
+	"uc_packet.link_type");
+UC_WIRE_ASSERT(sizeof(((struct uc_packet *)0)->link_type) == 2,
+	"uc_packet.link_type");
+UC_WIRE_ASSERT(offsetof(struct uc_packet, direction) == 26,
+	"uc_packet.direction");
+UC_WIRE_ASSERT(sizeof(((struct uc_packet *)0)->direction) == 2,
+	"uc_packet.direction");
+UC_WIRE_ASSERT(offsetof(struct uc_packet, flags) == 28,
+	"uc_packet.flags");
+UC_WIRE_ASSERT(sizeof(((struct uc_packet *)0)->flags) == 4,
+	"uc_packet.flags");
+
+UC_WIRE_ASSERT(sizeof(struct uc_redirect_status) == 88, "uc_redirect_status");
+UC_WIRE_ASSERT(offsetof(struct uc_redirect_status, slot) == 0,
+	"uc_redirect_status.slot");
+UC_WIRE_ASSERT(sizeof(((struct uc_redirect_status *)0)->slot) == 4,
+	"uc_redirect_status.slot");
+UC_WIRE_ASSERT(offsetof(struct uc_redirect_status, state) == 4,
+	"uc_redirect_status.state");
+UC_WIRE_ASSERT(sizeof(((struct uc_redirect_status *)0)->state) == 4,
+	"uc_redirect_status.state");
+UC_WIRE_ASSERT(offsetof(struct uc_redirect_status, mode) == 8,
+	"uc_redirect_status.mode");
+UC_WIRE_ASSERT(sizeof(((struct uc_redirect_status *)0)->mode) == 4,
+	"uc_redirect_status.mode");
+UC_WIRE_ASSERT(offsetof(struct uc_redirect_status, detail) == 12,
+	"uc_redirect_status.detail");
+UC_WIRE_ASSERT(sizeof(((struct uc_redirect_status *)0)->detail) == 4,
+	"uc_redirect_status.detail");
+UC_WIRE_ASSERT(offsetof(struct uc_redirect_status, seen) == 16,
+	"uc_redirect_status.seen");
+UC_WIRE_ASSERT(sizeof(((struct uc_redirect_status *)0)->seen) == 8,
+	"uc_redirect_status.seen");
+UC_WIRE_ASSERT(offsetof(struct uc_redirect_status, kept) == 24,
+	"uc_redirect_status.kept");
+UC_WIRE_ASSERT(sizeof(((struct uc_redirect_status *)0)->kept) == 8,
+	"uc_redirect_status.kept");
+UC_WIRE_ASSERT(offsetof(struct uc_redirect_status, shortened) == 32,
+	"uc_redirect_status.shortened");
+UC_WIRE_ASSERT(sizeof(((struct uc_redirect_status *)0)->shortened) == 8,
+	"uc_redirect_status.shortened");
+UC_WIRE_ASSERT(offsetof(struct uc_redirect_status, lost_kernel) == 40,
+	"uc_redirect_status.lost_kernel");
+UC_WIRE_ASSERT(sizeof(((struct uc_redirect_status *)0)->lost_kernel) == 8,
+	"uc_redirect_status.lost_kernel");
+UC_WIRE_ASSERT(offsetof(struct uc_redirect_status, lost_ring) == 48,
+	"uc_redirect_status.lost_ring");
+UC_WIRE_ASSERT(sizeof(((struct uc_redirect_status *)0)->lost_ring) == 8,
+	"uc_redirect_status.lost_ring");
+UC_WIRE_ASSERT(offsetof(struct uc_redirect_status, dropped) == 56,
+	"uc_redirect_status.dropped");
+UC_WIRE_ASSERT(sizeof(((struct uc_redirect_status *)0)->dropped) == 8,
+	"uc_redirect_status.dropped");
+UC_WIRE_ASSERT(offsetof(struct uc_redirect_status, forwarded) == 64,
+	"uc_redirect_status.forwarded");
+UC_WIRE_ASSERT(sizeof(((struct uc_redirect_status *)0)->forwarded) == 8,
+	"uc_redirect_status.forwarded");
+UC_WIRE_ASSERT(offsetof(struct uc_redirect_status, seen_bytes) == 72,
+	"uc_redirect_status.seen_bytes");
+UC_WIRE_ASSERT(sizeof(((struct uc_redirect_status *)0)->seen_bytes) == 8,
+	"uc_redirect_status.seen_bytes");
+UC_WIRE_ASSERT(offsetof(struct uc_redirect_status, kept_bytes) == 80,
+	"uc_redirect_status.kept_bytes");
+UC_WIRE_ASSERT(sizeof(((struct uc_redirect_status *)0)->kept_bytes) == 8,
+	"uc_redirect_status.kept_bytes");
+
+UC_WIRE_ASSERT(sizeof(struct uc_block_rule) == 64, "uc_block_rule");
+UC_WIRE_ASSERT(offsetof(struct uc_block_rule, id) == 0,
+	"uc_block_rule.id");
+UC_WIRE_ASSERT(sizeof(((struct uc_block_rule *)0)->id) == 8,
+	"uc_block_rule.id");
+UC_WIRE_ASSERT(offsetof(struct uc_block_rule, expires_ns) == 8,
+	"uc_block_rule.expires_ns");
+UC_WIRE_ASSERT(sizeof(((struct uc_block_rule *)0)->expires_ns) == 8,
+	"uc_block_rule.expires_ns");
+UC_WIRE_ASSERT(offsetof(struct uc_block_rule, slot) == 16,
+	"uc_block_rule.slot");
+UC_WIRE_ASSERT(sizeof(((struct uc_block_rule *)0)->slot) == 4,
+	"uc_block_rule.slot");
+UC_WIRE_ASSERT(offsetof(struct uc_block_rule, action) == 20,
+	"uc_block_rule.action");
+UC_WIRE_ASSERT(sizeof(((struct uc_block_rule *)0)->action) == 2,
+	"uc_block_rule.action");
+UC_WIRE_ASSERT(offsetof(struct uc_block_rule, family) == 22,
+	"uc_block_rule.family");
+UC_WIRE_ASSERT(sizeof(((struct uc_block_rule *)0)->family) == 2,
+	"uc_block_rule.family");
+UC_WIRE_ASSERT(offsetof(struct uc_block_rule, remote_address) == 24,
+	"uc_block_rule.remote_address");
+UC_WIRE_ASSERT(sizeof(((struct uc_block_rule *)0)->remote_address) == 16,
+	"uc_block_rule.remote_address");
+UC_WIRE_ASSERT(offsetof(struct uc_block_rule, local_address) == 40,
+	"uc_block_rule.local_address");
+UC_WIRE_ASSERT(sizeof(((struct uc_block_rule *)0)->local_address) == 16,
+	"uc_block_rule.local_address");
+UC_WIRE_ASSERT(offsetof(struct uc_block_rule, remote_prefix) == 56,
+	"uc_block_rule.remote_prefix");
+UC_WIRE_ASSERT(sizeof(((struct uc_block_rule *)0)->remote_prefix) == 1,
+	"uc_block_rule.remote_prefix");
+UC_WIRE_ASSERT(offsetof(struct uc_block_rule, local_prefix) == 57,
+	"uc_block_rule.local_prefix");
+UC_WIRE_ASSERT(sizeof(((struct uc_block_rule *)0)->local_prefix) == 1,
+	"uc_block_rule.local_prefix");
+UC_WIRE_ASSERT(offsetof(struct uc_block_rule, protocol) == 58,
+	"uc_block_rule.protocol");
+UC_WIRE_ASSERT(sizeof(((struct uc_block_rule *)0)->protocol) == 2,
+	"uc_block_rule.protocol");
+UC_WIRE_ASSERT(offsetof(struct uc_block_rule, remote_port) == 60,
+	"uc_block_rule.remote_port");
+UC_WIRE_ASSERT(sizeof(((struct uc_block_rule *)0)->remote_port) == 2,
+	"uc_block_rule.remote_port");
+UC_WIRE_ASSERT(offsetof(struct uc_block_rule, local_port) == 62,
+	"uc_block_rule.local_port");
+UC_WIRE_ASSERT(sizeof(((struct uc_block_rule *)0)->local_port) == 2,
+	"uc_block_rule.local_port");
+
 UC_WIRE_ASSERT(sizeof(struct uc_command) == 24, "uc_command");
 UC_WIRE_ASSERT(offsetof(struct uc_command, id) == 0,
 	"uc_command.id");
@@ -708,6 +896,54 @@ UC_WIRE_ASSERT(offsetof(struct uc_command_kill_process, exec_generation) == 12,
 	"uc_command_kill_process.exec_generation");
 UC_WIRE_ASSERT(sizeof(((struct uc_command_kill_process *)0)->exec_generation) == 4,
 	"uc_command_kill_process.exec_generation");
+
+UC_WIRE_ASSERT(sizeof(struct uc_command_redirect_start) == 72, "uc_command_redirect_start");
+UC_WIRE_ASSERT(offsetof(struct uc_command_redirect_start, slot) == 0,
+	"uc_command_redirect_start.slot");
+UC_WIRE_ASSERT(sizeof(((struct uc_command_redirect_start *)0)->slot) == 4,
+	"uc_command_redirect_start.slot");
+UC_WIRE_ASSERT(offsetof(struct uc_command_redirect_start, lane) == 4,
+	"uc_command_redirect_start.lane");
+UC_WIRE_ASSERT(sizeof(((struct uc_command_redirect_start *)0)->lane) == 4,
+	"uc_command_redirect_start.lane");
+UC_WIRE_ASSERT(offsetof(struct uc_command_redirect_start, mode) == 8,
+	"uc_command_redirect_start.mode");
+UC_WIRE_ASSERT(sizeof(((struct uc_command_redirect_start *)0)->mode) == 4,
+	"uc_command_redirect_start.mode");
+UC_WIRE_ASSERT(offsetof(struct uc_command_redirect_start, snap_bytes) == 12,
+	"uc_command_redirect_start.snap_bytes");
+UC_WIRE_ASSERT(sizeof(((struct uc_command_redirect_start *)0)->snap_bytes) == 4,
+	"uc_command_redirect_start.snap_bytes");
+UC_WIRE_ASSERT(offsetof(struct uc_command_redirect_start, flags) == 16,
+	"uc_command_redirect_start.flags");
+UC_WIRE_ASSERT(sizeof(((struct uc_command_redirect_start *)0)->flags) == 4,
+	"uc_command_redirect_start.flags");
+UC_WIRE_ASSERT(offsetof(struct uc_command_redirect_start, reserved) == 20,
+	"uc_command_redirect_start.reserved");
+UC_WIRE_ASSERT(sizeof(((struct uc_command_redirect_start *)0)->reserved) == 4,
+	"uc_command_redirect_start.reserved");
+UC_WIRE_ASSERT(offsetof(struct uc_command_redirect_start, guest_id) == 24,
+	"uc_command_redirect_start.guest_id");
+UC_WIRE_ASSERT(sizeof(((struct uc_command_redirect_start *)0)->guest_id) == 16,
+	"uc_command_redirect_start.guest_id");
+UC_WIRE_ASSERT(offsetof(struct uc_command_redirect_start, interface_name) == 40,
+	"uc_command_redirect_start.interface_name");
+UC_WIRE_ASSERT(sizeof(((struct uc_command_redirect_start *)0)->interface_name) == 16,
+	"uc_command_redirect_start.interface_name");
+UC_WIRE_ASSERT(offsetof(struct uc_command_redirect_start, uplink_name) == 56,
+	"uc_command_redirect_start.uplink_name");
+UC_WIRE_ASSERT(sizeof(((struct uc_command_redirect_start *)0)->uplink_name) == 16,
+	"uc_command_redirect_start.uplink_name");
+
+UC_WIRE_ASSERT(sizeof(struct uc_command_redirect_stop) == 8, "uc_command_redirect_stop");
+UC_WIRE_ASSERT(offsetof(struct uc_command_redirect_stop, slot) == 0,
+	"uc_command_redirect_stop.slot");
+UC_WIRE_ASSERT(sizeof(((struct uc_command_redirect_stop *)0)->slot) == 4,
+	"uc_command_redirect_stop.slot");
+UC_WIRE_ASSERT(offsetof(struct uc_command_redirect_stop, reserved) == 4,
+	"uc_command_redirect_stop.reserved");
+UC_WIRE_ASSERT(sizeof(((struct uc_command_redirect_stop *)0)->reserved) == 4,
+	"uc_command_redirect_stop.reserved");
 
 UC_WIRE_ASSERT(sizeof(struct uc_command_rules_begin) == 16, "uc_command_rules_begin");
 UC_WIRE_ASSERT(offsetof(struct uc_command_rules_begin, generation) == 0,

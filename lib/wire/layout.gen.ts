@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Generated from guest-drivers/wire/uc_wire.h by scripts/wire-gen.ts. Do not edit.
 
-export const WIRE_HASH = 0xe127f1d7 as const;
+export const WIRE_HASH = 0xa30d075b as const;
 export const WIRE_MAJOR = 1 as const;
 export const PROTOCOL_MIN = 1 as const;
 export const PROTOCOL_MAX = 1 as const;
@@ -32,6 +32,7 @@ export const MAP_UNCACHED = 3 as const;
 export const OS_LINUX = 1 as const;
 export const OS_WINDOWS = 2 as const;
 export const OS_SIMULATED = 3 as const;
+export const OS_REDIRECTOR = 4 as const;
 export const SENSOR_PROCESS = 1n as const;
 export const SENSOR_FILE = 2n as const;
 export const SENSOR_REGISTRY = 4n as const;
@@ -45,6 +46,9 @@ export const SENSORS_DEFAULT = 0x7fn as const;
 export const ACTION_KILL = 0x100000000n as const;
 export const ACTION_DENY_OPEN = 0x200000000n as const;
 export const ACTION_DENY_EXEC = 0x400000000n as const;
+export const ACTION_MIRROR = 0x800000000n as const;
+export const ACTION_INLINE = 0x1000000000n as const;
+export const ACTION_BLOCK = 0x2000000000n as const;
 export const SESSION_NONE = 0 as const;
 export const SESSION_OFFER = 1 as const;
 export const SESSION_READY = 2 as const;
@@ -58,7 +62,8 @@ export const CLASS_SOCKET = 4 as const;
 export const CLASS_VERDICT = 5 as const;
 export const CLASS_CONTROL = 6 as const;
 export const CLASS_MODULE = 7 as const;
-export const CLASS_COUNT = 8 as const;
+export const CLASS_PACKET = 8 as const;
+export const CLASS_COUNT = 9 as const;
 export const LOSS_FULL = 0 as const;
 export const LOSS_TOO_BIG = 1 as const;
 export const LOSS_RATE_LIMITED = 2 as const;
@@ -98,12 +103,22 @@ export const RECORD_KEY_RENAME = 773 as const;
 export const RECORD_KEY_DELETE = 774 as const;
 export const RECORD_VALUE_SET = 775 as const;
 export const RECORD_VALUE_DELETE = 776 as const;
+export const RECORD_SOCKET_CONNECT = 1025 as const;
+export const RECORD_SOCKET_ACCEPT = 1026 as const;
+export const RECORD_SOCKET_BIND = 1027 as const;
+export const RECORD_SOCKET_LISTEN = 1028 as const;
+export const RECORD_SOCKET_SEND = 1029 as const;
+export const RECORD_SOCKET_RAW = 1030 as const;
+export const RECORD_DNS_QUERY = 1031 as const;
 export const RECORD_VERDICT = 1281 as const;
 export const RECORD_COMMAND_RESULT = 1537 as const;
 export const RECORD_UNREGISTER = 1538 as const;
 export const RECORD_CLOCK = 1539 as const;
 export const RECORD_MODULE_LOAD = 1793 as const;
 export const RECORD_MODULE_UNLOAD = 1794 as const;
+export const RECORD_PACKET = 2049 as const;
+export const RECORD_REDIRECT_STATUS = 2050 as const;
+export const RECORD_BLOCK_RULE = 2051 as const;
 export const RECORD_COMMAND = 3841 as const;
 export const RECORD_LOST = 65534 as const;
 export const RECORD_PAD = 65535 as const;
@@ -127,6 +142,8 @@ export const HASH_QUEUE_FULL = 4 as const;
 export const FILE_WRITTEN = 1 as const;
 export const FILE_DIRECTORY = 2 as const;
 export const FILE_EXECUTE = 4 as const;
+export const ADDRESS_IPV4 = 4 as const;
+export const ADDRESS_IPV6 = 6 as const;
 export const OPERATION_OPEN = 1 as const;
 export const OPERATION_EXEC = 2 as const;
 export const OPERATIONS_KNOWN = 3 as const;
@@ -142,6 +159,19 @@ export const RESULT_UNSUPPORTED = 6 as const;
 export const RESULT_FAILED = 7 as const;
 export const UNREGISTER_UNLOAD = 1 as const;
 export const UNREGISTER_SHUTDOWN = 2 as const;
+export const PACKET_FROM_GUEST = 1 as const;
+export const PACKET_TO_GUEST = 2 as const;
+export const PACKET_CHECKSUM_PARTIAL = 1 as const;
+export const PACKET_DROPPED = 2 as const;
+export const REDIRECT_MIRROR = 1 as const;
+export const REDIRECT_INLINE = 2 as const;
+export const REDIRECT_REPLAY = 3 as const;
+export const REDIRECT_RUNNING = 1 as const;
+export const REDIRECT_STOPPED = 2 as const;
+export const REDIRECT_GONE = 3 as const;
+export const BLOCK_DROP = 1 as const;
+export const BLOCK_ALLOW = 2 as const;
+export const BLOCK_ISOLATE = 3 as const;
 export const COMMAND_PING = 1 as const;
 export const COMMAND_START_MONITORING = 2 as const;
 export const COMMAND_STOP_MONITORING = 3 as const;
@@ -151,7 +181,13 @@ export const COMMAND_RULES_ADD = 6 as const;
 export const COMMAND_RULES_COMMIT = 7 as const;
 export const COMMAND_UNREGISTER_ACK = 8 as const;
 export const COMMAND_QUIESCE = 9 as const;
+export const COMMAND_REDIRECT_START = 16 as const;
+export const COMMAND_REDIRECT_STOP = 17 as const;
+export const COMMAND_BLOCK_ADD = 18 as const;
+export const COMMAND_BLOCK_REMOVE = 19 as const;
+export const COMMAND_BLOCK_LIST = 20 as const;
 export const EXEC_GENERATION_ANY = 4294967295 as const;
+export const REDIRECT_FAIL_OPEN = 1 as const;
 export const MATCH_PATH = 1 as const;
 export const MATCH_PATH_PREFIX = 2 as const;
 export const MATCH_PATH_SUFFIX = 3 as const;
@@ -247,7 +283,7 @@ export const SESSION_LAYOUT = {
 
 /** Offsets of `struct uc_status`, in bytes. */
 export const STATUS_LAYOUT = {
-  size: 616,
+  size: 680,
   heartbeat: 0,
   boottimeNs: 8,
   sequence: 16,
@@ -394,6 +430,23 @@ export const REGISTRY_EVENT_LAYOUT = {
   reserved: 12,
 } as const;
 
+/** Offsets of `struct uc_socket_event`, in bytes. */
+export const SOCKET_EVENT_LAYOUT = {
+  size: 64,
+  socketCookie: 0,
+  localAddress: 8,
+  remoteAddress: 24,
+  localPort: 40,
+  remotePort: 42,
+  family: 44,
+  protocol: 46,
+  networkNamespace: 48,
+  result: 52,
+  queryType: 56,
+  transactionId: 58,
+  reserved: 60,
+} as const;
+
 /** Offsets of `struct uc_verdict`, in bytes. */
 export const VERDICT_LAYOUT = {
   size: 32,
@@ -447,6 +500,54 @@ export const CLOCK_LAYOUT = {
   realtimeNs: 8,
 } as const;
 
+/** Offsets of `struct uc_packet`, in bytes. */
+export const PACKET_LAYOUT = {
+  size: 32,
+  realtimeNs: 0,
+  slot: 8,
+  interfaceIndex: 12,
+  originalBytes: 16,
+  capturedBytes: 20,
+  linkType: 24,
+  direction: 26,
+  flags: 28,
+} as const;
+
+/** Offsets of `struct uc_redirect_status`, in bytes. */
+export const REDIRECT_STATUS_LAYOUT = {
+  size: 88,
+  slot: 0,
+  state: 4,
+  mode: 8,
+  detail: 12,
+  seen: 16,
+  kept: 24,
+  shortened: 32,
+  lostKernel: 40,
+  lostRing: 48,
+  dropped: 56,
+  forwarded: 64,
+  seenBytes: 72,
+  keptBytes: 80,
+} as const;
+
+/** Offsets of `struct uc_block_rule`, in bytes. */
+export const BLOCK_RULE_LAYOUT = {
+  size: 64,
+  id: 0,
+  expiresNs: 8,
+  slot: 16,
+  action: 20,
+  family: 22,
+  remoteAddress: 24,
+  localAddress: 40,
+  remotePrefix: 56,
+  localPrefix: 57,
+  protocol: 58,
+  remotePort: 60,
+  localPort: 62,
+} as const;
+
 /** Offsets of `struct uc_command`, in bytes. */
 export const COMMAND_LAYOUT = {
   size: 24,
@@ -468,6 +569,27 @@ export const COMMAND_KILL_PROCESS_LAYOUT = {
   processStartNs: 0,
   pid: 8,
   execGeneration: 12,
+} as const;
+
+/** Offsets of `struct uc_command_redirect_start`, in bytes. */
+export const COMMAND_REDIRECT_START_LAYOUT = {
+  size: 72,
+  slot: 0,
+  lane: 4,
+  mode: 8,
+  snapBytes: 12,
+  flags: 16,
+  reserved: 20,
+  guestId: 24,
+  interfaceName: 40,
+  uplinkName: 56,
+} as const;
+
+/** Offsets of `struct uc_command_redirect_stop`, in bytes. */
+export const COMMAND_REDIRECT_STOP_LAYOUT = {
+  size: 8,
+  slot: 0,
+  reserved: 4,
 } as const;
 
 /** Offsets of `struct uc_command_rules_begin`, in bytes. */
