@@ -2,11 +2,11 @@
 // Commands to one guest: the queue of record, their ids, deadlines and acknowledgements. Turned by
 // the server. TRUST: the ring is written only; "done" is the guest's word for it.
 import {
+  type Command,
   type CommandOutcome,
   type CommandRecord,
   type ControlRecord,
   faultName,
-  type GuestCommand,
   type GuestFault,
   type ProcessExitEvent,
   type RingProducer,
@@ -142,7 +142,7 @@ export class CommandChannel {
    * not there any more when the guest comes back.
    * @throws {UndercroftError} ERR_UC_COMMAND_INVALID
    */
-  send(command: GuestCommand, origin: CommandOrigin): CommandRecord {
+  send(command: Command, origin: CommandOrigin): CommandRecord {
     const { clock, guestClock, guest, payloadBytesMax, takeIds } = this.#options;
     const parts = encodeCommand(command, guestClock.nowNs(), payloadBytesMax);
     const firstId = takeIds(parts.length);

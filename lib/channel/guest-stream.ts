@@ -303,7 +303,9 @@ export class GuestStream {
     } else if (
       record.kind === "command.result" ||
       record.kind === "unregister" ||
-      record.kind === "clock"
+      record.kind === "clock" ||
+      record.kind === "redirect.status" ||
+      record.kind === "block.rule"
     ) {
       this.#options.hooks.control(record);
     } else {

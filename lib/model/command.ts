@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Commands to a guest driver and what became of them.
+// Commands to guest drivers and redirectors, and what became of them.
+import type { RedirectorCommand } from "./redirector.ts";
 
 /** One deny rule of the table that a driver evaluates by itself. */
 export interface VerdictRule {
@@ -34,7 +35,10 @@ export type GuestCommand =
   | { readonly kind: "unregister-ack" }
   | { readonly kind: "quiesce" };
 
-export type GuestCommandKind = GuestCommand["kind"];
+/** Whatever a command ring can carry. */
+export type Command = GuestCommand | RedirectorCommand;
+
+export type CommandKind = Command["kind"];
 
 /**
  * What became of a command. done: the driver says so. confirmed: the event stream shows it too.
@@ -56,8 +60,9 @@ export type CommandOutcome =
 /** One command from its making to its end, as console and audit show it. */
 export interface CommandRecord {
   readonly id: bigint;
+  /** Guest, or redirector, that was told. */
   readonly guest: string;
-  readonly command: GuestCommand;
+  readonly command: Command;
   /** Who asked: `policy:<name>`, `server` or a user. */
   readonly requestedBy: string;
   /** Finding that led to it, if one did. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Typed events as they leave the data channel: plain objects, one direction, no methods. Numbers
 // are exact below 2^53; processStartNs stays a bigint because it is part of an identity.
+import type { BlockRuleReport, RedirectStatus } from "./redirector.ts";
 
 /** Who acted. Reuse of a pid never joins two processes, because all five parts are compared. */
 export interface ProcessIdentity {
@@ -159,6 +160,44 @@ export interface ModuleEvent extends EventBase {
   readonly taints: number;
 }
 
+export type SocketEventKind =
+  | "socket.connect"
+  | "socket.accept"
+  | "socket.bind"
+  | "socket.listen"
+  | "socket.send"
+  | "socket.raw";
+
+/** Addresses and ports of a socket, as the acting process sees them. */
+export interface SocketAddresses {
+  /** Never reused in one boot; 0n when unknown. */
+  readonly socketCookie: bigint;
+  /** 4, 6, or 0 where there are no addresses. */
+  readonly family: number;
+  /** IP protocol number. */
+  readonly protocol: number;
+  readonly localAddress: string;
+  readonly localPort: number;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly networkNamespace: number;
+}
+
+/** A process used the network; `socket.send` is a first datagram to a peer. */
+export interface SocketEvent extends EventBase, SocketAddresses {
+  readonly kind: SocketEventKind;
+  /** Positive errno of the call, 0 when it succeeded. */
+  readonly result: number;
+}
+
+/** A process sent a DNS question. */
+export interface DnsQueryEvent extends EventBase, SocketAddresses {
+  readonly kind: "dns.query";
+  readonly query: string;
+  readonly queryType: number;
+  readonly transactionId: number;
+}
+
 /** What a guest did or had happen, seen by a sensor of its driver. */
 export type GuestEvent =
   | ProcessForkEvent
@@ -169,6 +208,8 @@ export type GuestEvent =
   | RemoteThreadEvent
   | FileEvent
   | RegistryEvent
+  | SocketEvent
+  | DnsQueryEvent
   | VerdictEvent
   | ModuleEvent;
 
@@ -191,7 +232,9 @@ export type ControlRecord =
       readonly sequence: number;
       readonly boottimeNs: bigint;
       readonly realtimeNs: bigint;
-    };
+    }
+  | RedirectStatus
+  | BlockRuleReport;
 
 export type RecordClass =
   | "process"
@@ -201,6 +244,7 @@ export type RecordClass =
   | "verdict"
   | "control"
   | "module"
+  | "packet"
   | "unknown";
 
 export type LossReason =

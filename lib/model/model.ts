@@ -7,4 +7,5 @@ export type * from "./finding.ts";
 export type * from "./guest.ts";
 export type * from "./indicator.ts";
 export type * from "./network-event.ts";
+export type * from "./redirector.ts";
 export * from "./ring.ts";

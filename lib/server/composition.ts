@@ -4,7 +4,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { type CommandOrigin, DataChannel, DrainLoop } from "../channel/channel.ts";
 import { UndercroftError } from "../errors/errors.ts";
-import type { CommandRecord, Finding, GuestCommand, Indicator } from "../model/model.ts";
+import type { Command, CommandRecord, Finding, Indicator } from "../model/model.ts";
 import type { GuestLiveness, GuestRecord } from "../registry/registry.ts";
 import { DEFAULT_POLICY, type ResponsePolicy } from "../response/response.ts";
 import { type Clock, systemClock } from "../time/time.ts";
@@ -156,7 +156,7 @@ export class Server {
    * Sends a command to a guest; its end comes as a `command` event.
    * @throws {UndercroftError} ERR_UC_GUEST_UNKNOWN, ERR_UC_COMMAND_INVALID
    */
-  send(name: string, command: GuestCommand, origin: CommandOrigin): CommandRecord {
+  send(name: string, command: Command, origin: CommandOrigin): CommandRecord {
     const record = this.#guest(name).commands.send(command, origin);
     this.#loop.wake();
     return record;

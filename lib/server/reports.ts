@@ -2,10 +2,10 @@
 // What a server tells: the events it emits and the numbers it shows. Types only.
 import type { CommandTotals, LossTotals, StreamItem } from "../channel/channel.ts";
 import type {
+  Command,
   CommandRecord,
   FaultName,
   Finding,
-  GuestCommand,
   GuestStateChange,
 } from "../model/model.ts";
 import type { GuestRecord } from "../registry/registry.ts";
@@ -36,7 +36,7 @@ export interface ResponseRecord {
   readonly requestedBy: string;
   readonly timeMs: number;
   readonly commandId?: bigint;
-  readonly command?: GuestCommand;
+  readonly command?: Command;
 }
 
 /**

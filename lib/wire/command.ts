@@ -2,8 +2,9 @@
 // Commands to bytes (server) and back (simulated guests, tests). One command becomes one record,
 // except set-rules, which becomes BEGIN, ADD.., COMMIT and takes effect at COMMIT as a whole.
 import { UndercroftError } from "../errors/errors.ts";
-import type { GuestCommand, GuestCommandKind, VerdictRule } from "../model/model.ts";
+import type { Command, CommandKind, VerdictRule } from "../model/model.ts";
 import * as w from "./layout.gen.ts";
+import { encodeRedirectorCommand } from "./redirector-command.ts";
 import { encodeText, fromHex } from "./text.ts";
 
 const COMMAND = w.COMMAND_LAYOUT;
@@ -17,7 +18,7 @@ const MATCHES: Readonly<Record<VerdictRule["match"], number>> = {
 };
 
 /** Names of command kinds by their wire number; rule records count as set-rules. */
-export const COMMAND_NAMES: Readonly<Record<number, GuestCommandKind>> = {
+export const COMMAND_NAMES: Readonly<Record<number, CommandKind>> = {
   [w.COMMAND_PING]: "ping",
   [w.COMMAND_START_MONITORING]: "start-monitoring",
   [w.COMMAND_STOP_MONITORING]: "stop-monitoring",
@@ -27,6 +28,11 @@ export const COMMAND_NAMES: Readonly<Record<number, GuestCommandKind>> = {
   [w.COMMAND_RULES_COMMIT]: "set-rules",
   [w.COMMAND_UNREGISTER_ACK]: "unregister-ack",
   [w.COMMAND_QUIESCE]: "quiesce",
+  [w.COMMAND_REDIRECT_START]: "redirect-start",
+  [w.COMMAND_REDIRECT_STOP]: "redirect-stop",
+  [w.COMMAND_BLOCK_ADD]: "block-add",
+  [w.COMMAND_BLOCK_REMOVE]: "block-remove",
+  [w.COMMAND_BLOCK_LIST]: "block-list",
 };
 
 /** One record of the command ring before its id and deadline are known. */
@@ -43,7 +49,7 @@ export type GuestNowNs = bigint;
  * @throws {UndercroftError} ERR_UC_COMMAND_INVALID
  */
 export function encodeCommand(
-  command: GuestCommand,
+  command: Command,
   guestNowNs: GuestNowNs,
   payloadBytesMax: number,
 ): CommandPart[] {
@@ -75,6 +81,12 @@ export function encodeCommand(
     }
     case "set-rules":
       return encodeRules(command.generation, command.rules, guestNowNs, payloadBytesMax);
+    case "redirect-start":
+    case "redirect-stop":
+    case "block-add":
+    case "block-remove":
+    case "block-list":
+      return [encodeRedirectorCommand(command, guestNowNs, payloadBytesMax - COMMAND.size)];
   }
 }
 

@@ -18,6 +18,12 @@ import type {
 } from "../model/model.ts";
 import * as w from "./layout.gen.ts";
 import { bodyLayoutOf } from "./record-body.ts";
+import {
+  decodeBlockRuleReport,
+  decodeRedirectStatus,
+  decodeSocket,
+  SOCKET_KINDS,
+} from "./socket-decode.ts";
 import { decodeText, toHex } from "./text.ts";
 
 /** What the server knows of the guest that delivered a record. TRUST: never from the record. */
@@ -70,6 +76,7 @@ const CLASSES: readonly RecordClass[] = [
   "verdict",
   "control",
   "module",
+  "packet",
 ];
 const LOSSES: readonly LossReason[] = [
   "full",
@@ -119,10 +126,13 @@ export class RecordDecoder {
     if (!this.#readFields(offset + BODY + bodyBytes, offset + length)) return undefined;
     this.#truncated ||= (flags & w.FRAME_TRUNCATED) !== 0;
     const body = offset + BODY;
-    if (type >> 8 === w.CLASS_CONTROL) return this.#control(type, offset, body);
+    if (type >> 8 === w.CLASS_CONTROL || type >> 8 === w.CLASS_PACKET) {
+      return this.#control(type, offset, body);
+    }
     const base = this.#base(context, offset);
     const fileKind = FILE_KINDS[type];
     if (fileKind !== undefined) return this.#file(fileKind, base, body);
+    if (type >> 8 === w.CLASS_SOCKET) return this.#socket(type, base, body);
     const registryKind = REGISTRY_KINDS[type];
     if (registryKind !== undefined) return this.#registry(registryKind, base, body);
     return this.#process(type, base, body);
@@ -225,6 +235,23 @@ export class RecordDecoder {
       written: (flags & w.FILE_WRITTEN) !== 0,
       directory: (flags & w.FILE_DIRECTORY) !== 0,
       forExecution: (flags & w.FILE_EXECUTE) !== 0,
+    };
+  }
+
+  #socket(type: number, base: EventBase, body: number): GuestEvent | undefined {
+    const addresses = decodeSocket(this.#bytes, this.#view, body);
+    const layout = w.SOCKET_EVENT_LAYOUT;
+    const kind = SOCKET_KINDS[type];
+    if (kind !== undefined) {
+      return { kind, ...base, ...addresses, result: this.#u32(body + layout.result) };
+    }
+    return {
+      kind: "dns.query",
+      ...base,
+      ...addresses,
+      query: this.#text(w.FIELD_NAME),
+      queryType: this.#view.getUint16(body + layout.queryType, true),
+      transactionId: this.#view.getUint16(body + layout.transactionId, true),
     };
   }
 
@@ -387,6 +414,12 @@ export class RecordDecoder {
           boottimeNs: this.#view.getBigUint64(body + w.CLOCK_LAYOUT.boottimeNs, true),
           realtimeNs: this.#view.getBigUint64(body + w.CLOCK_LAYOUT.realtimeNs, true),
         };
+      case w.RECORD_REDIRECT_STATUS:
+        return decodeRedirectStatus(this.#view, body, sequence);
+      case w.RECORD_BLOCK_RULE: {
+        const nowNs = this.#view.getBigUint64(offset + HEADER.boottimeNs, true);
+        return decodeBlockRuleReport(this.#bytes, body, sequence, nowNs);
+      }
       default:
         return undefined;
     }

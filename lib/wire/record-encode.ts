@@ -28,7 +28,8 @@ export function writeStruct(
     if (value instanceof Uint8Array) bytes.set(value.subarray(0, width), at + offset);
     else if (width === 8) view.setBigUint64(at + offset, BigInt(value), true);
     else if (width === 4) view.setUint32(at + offset, Number(value), true);
-    else view.setUint16(at + offset, Number(value), true);
+    else if (width === 2) view.setUint16(at + offset, Number(value), true);
+    else view.setUint8(at + offset, Number(value));
   }
 }
 
