@@ -13,19 +13,20 @@ import {
   RING_CAPACITY_LOG2_MIN,
   RING_COMMAND,
   RING_DATA,
+  RING_PACKET,
   RING_PAGES_OFFSET,
   RING_PRIORITY,
 } from "./layout.gen.ts";
 
 export interface PlacedRing extends RingPlacement {
   readonly kind: number;
-  /** Guest CPU for a data ring, else 0. */
+  /** Guest CPU for a data ring, a number from 0 for a packet ring, else 0. */
   readonly lane: number;
 }
 
 export interface RegionLayout {
   readonly regionBytes: number;
-  /** In the order of the directory: command, priority, then data lanes. */
+  /** In the order of the directory: command, priority, then data or packet lanes. */
   readonly rings: readonly PlacedRing[];
 }
 
@@ -33,9 +34,11 @@ export interface RegionPlan {
   readonly regionBytes?: number;
   /** Data rings, best one a guest CPU. */
   readonly dataRings?: number;
+  /** Makes it a redirector's region: so many packet rings, and no data rings. */
+  readonly packetRings?: number;
   readonly commandCapacityLog2?: number;
   readonly priorityCapacityLog2?: number;
-  /** Default: the largest that fits. */
+  /** Of each data or packet ring. Default: the largest that fits. */
   readonly dataCapacityLog2?: number;
 }
 
@@ -49,40 +52,41 @@ export const isPowerOfTwo = (value: number): boolean =>
 export function planRegion(plan: RegionPlan = {}): RegionLayout {
   const regionBytes = plan.regionBytes ?? REGION_BYTES_DEFAULT;
   checkRegionBytes(regionBytes);
-  const dataRings = plan.dataRings ?? 4;
-  if (!Number.isInteger(dataRings) || dataRings < 1 || dataRings > DIRECTORY_MAX - 2) {
+  const laneKind = plan.packetRings === undefined ? RING_DATA : RING_PACKET;
+  const lanes = plan.packetRings ?? plan.dataRings ?? 4;
+  if (!Number.isInteger(lanes) || lanes < 1 || lanes > DIRECTORY_MAX - 2) {
     throw new UndercroftError(
       "ERR_UC_LAYOUT",
-      `${dataRings} data rings asked for; a region holds 1 to ${DIRECTORY_MAX - 2}`,
+      `${lanes} data or packet rings asked for; a region holds 1 to ${DIRECTORY_MAX - 2}`,
     );
   }
   const small = regionBytes < 8 * 1024 * 1024;
   const commandLog2 = plan.commandCapacityLog2 ?? 16;
   const priorityLog2 = plan.priorityCapacityLog2 ?? (small ? 17 : 20);
-  const pages = RING_PAGES_OFFSET + (dataRings + 2) * 2 * PAGE_BYTES;
+  const pages = RING_PAGES_OFFSET + (lanes + 2) * 2 * PAGE_BYTES;
   const rest = regionBytes - pages - 2 ** commandLog2 - 2 ** priorityLog2;
-  const fitting = rest > 0 ? Math.floor(Math.log2(rest / dataRings)) : 0;
+  const fitting = rest > 0 ? Math.floor(Math.log2(rest / lanes)) : 0;
   const dataLog2 = plan.dataCapacityLog2 ?? Math.min(fitting, RING_CAPACITY_LOG2_MAX);
   for (const log2 of [commandLog2, priorityLog2, dataLog2]) {
     if (log2 < RING_CAPACITY_LOG2_MIN || log2 > RING_CAPACITY_LOG2_MAX) {
       throw new UndercroftError(
         "ERR_UC_LAYOUT",
         `a ring of 2^${log2} bytes is out of range in a region of ${regionBytes} bytes ` +
-          `with ${dataRings} data rings; take fewer data rings or a larger region`,
+          `with ${lanes} data or packet rings; take fewer of them or a larger region`,
       );
     }
   }
   if (dataLog2 > fitting) {
     throw new UndercroftError(
       "ERR_UC_LAYOUT",
-      `${dataRings} data rings of 2^${dataLog2} bytes do not fit ${regionBytes} bytes`,
+      `${lanes} data or packet rings of 2^${dataLog2} bytes do not fit ${regionBytes} bytes`,
     );
   }
   const kinds: Array<readonly [kind: number, lane: number, log2: number]> = [
     [RING_COMMAND, 0, commandLog2],
     [RING_PRIORITY, 0, priorityLog2],
   ];
-  for (let lane = 0; lane < dataRings; lane++) kinds.push([RING_DATA, lane, dataLog2]);
+  for (let lane = 0; lane < lanes; lane++) kinds.push([laneKind, lane, dataLog2]);
   let ringOffset = pages;
   const rings = kinds.map(([kind, lane, capacityLog2], index): PlacedRing => {
     const producerOffset = RING_PAGES_OFFSET + index * 2 * PAGE_BYTES;
