@@ -53,11 +53,12 @@ export function planRegion(plan: RegionPlan = {}): RegionLayout {
   const regionBytes = plan.regionBytes ?? REGION_BYTES_DEFAULT;
   checkRegionBytes(regionBytes);
   const laneKind = plan.packetRings === undefined ? RING_DATA : RING_PACKET;
+  const laneName = laneKind === RING_DATA ? "data" : "packet";
   const lanes = plan.packetRings ?? plan.dataRings ?? 4;
   if (!Number.isInteger(lanes) || lanes < 1 || lanes > DIRECTORY_MAX - 2) {
     throw new UndercroftError(
       "ERR_UC_LAYOUT",
-      `${lanes} data or packet rings asked for; a region holds 1 to ${DIRECTORY_MAX - 2}`,
+      `${lanes} ${laneName} rings asked for; a region holds 1 to ${DIRECTORY_MAX - 2}`,
     );
   }
   const small = regionBytes < 8 * 1024 * 1024;
@@ -72,14 +73,14 @@ export function planRegion(plan: RegionPlan = {}): RegionLayout {
       throw new UndercroftError(
         "ERR_UC_LAYOUT",
         `a ring of 2^${log2} bytes is out of range in a region of ${regionBytes} bytes ` +
-          `with ${lanes} data or packet rings; take fewer of them or a larger region`,
+          `with ${lanes} ${laneName} rings; take fewer ${laneName} rings or a larger region`,
       );
     }
   }
   if (dataLog2 > fitting) {
     throw new UndercroftError(
       "ERR_UC_LAYOUT",
-      `${lanes} data or packet rings of 2^${dataLog2} bytes do not fit ${regionBytes} bytes`,
+      `${lanes} ${laneName} rings of 2^${dataLog2} bytes do not fit ${regionBytes} bytes`,
     );
   }
   const kinds: Array<readonly [kind: number, lane: number, log2: number]> = [
