@@ -36,6 +36,10 @@ uint32_t uc_body_bytes(uint16_t type)
 	case UC_RECORD_MODULE_LOAD:
 	case UC_RECORD_MODULE_UNLOAD:
 		return sizeof(struct uc_module_event);
+	case UC_RECORD_REDIRECT_STATUS:
+		return sizeof(struct uc_redirect_status);
+	case UC_RECORD_BLOCK_RULE:
+		return sizeof(struct uc_block_rule);
 	default:
 		break;
 	}
@@ -43,6 +47,8 @@ uint32_t uc_body_bytes(uint16_t type)
 		return sizeof(struct uc_file_event);
 	if (type >= UC_RECORD_KEY_CREATE && type <= UC_RECORD_VALUE_DELETE)
 		return sizeof(struct uc_registry_event);
+	if (type >= UC_RECORD_SOCKET_CONNECT && type <= UC_RECORD_DNS_QUERY)
+		return sizeof(struct uc_socket_event);
 	return UC_BODY_NONE;
 }
 

@@ -136,7 +136,8 @@ static void a_bound_beyond_the_ring_is_cut_to_it(void)
 static void a_kind_without_a_body_is_an_encode_error(void)
 {
 	const uint16_t kinds[] = { 0, UC_RECORD_PAD, UC_RECORD_LOST, UC_RECORD_COMMAND, 0x0108,
-				   0x0200, 0x0208, 0x0309, 0x0703, 0x4242 };
+				   0x0200, 0x0208, 0x0309, 0x0400, 0x0408, 0x0703, 0x0801,
+				   0x4242 };
 	struct uc_record record;
 	uint64_t buffer[64];
 	uint32_t i;

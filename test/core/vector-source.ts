@@ -28,6 +28,7 @@ export interface CommandVector {
   readonly deadlineNs: string;
   readonly body?: Values;
   readonly rules?: readonly RuleVector[];
+  readonly ids?: readonly string[];
   hex: string;
 }
 
@@ -114,10 +115,14 @@ const BODY_STRUCTS: Readonly<Record<string, string>> = {
   CLOCK: "uc_clock",
   MODULE_LOAD: "uc_module_event",
   MODULE_UNLOAD: "uc_module_event",
+  DNS_QUERY: "uc_socket_event",
+  REDIRECT_STATUS: "uc_redirect_status",
+  BLOCK_RULE: "uc_block_rule",
 };
 
 function bodyStruct(kind: string): string {
   if (kind.startsWith("FILE_")) return "uc_file_event";
+  if (kind.startsWith("SOCKET_")) return "uc_socket_event";
   if (kind.startsWith("KEY_") || kind.startsWith("VALUE_")) return "uc_registry_event";
   const name = BODY_STRUCTS[kind];
   if (name === undefined) throw new Error(`no body structure known for ${kind}`);
@@ -131,7 +136,10 @@ const bytesOf = (bytes: Uint8Array): string =>
   bytes.length === 0 ? "{ 0 }" : `{ ${[...bytes].join(", ")} }`;
 
 const TEXT_MEMBERS = new Set(["driverVersion", "osVersion"]);
-const BYTE_MEMBERS = new Set(["sha256", "serverInstance", "bootId", "guestId"]);
+const BYTE_MEMBERS = new Set([
+  ...["sha256", "serverInstance", "bootId", "guestId"],
+  ...["localAddress", "remoteAddress", "interfaceName", "uplinkName"],
+]);
 
 function member(name: string, value: Value): string {
   if (TEXT_MEMBERS.has(name)) {
@@ -178,6 +186,9 @@ const COMMAND_STRUCTS: Readonly<Record<string, string>> = {
   KILL_PROCESS: "uc_command_kill_process",
   RULES_BEGIN: "uc_command_rules_begin",
   RULES_COMMIT: "uc_command_rules_commit",
+  REDIRECT_START: "uc_command_redirect_start",
+  REDIRECT_STOP: "uc_command_redirect_stop",
+  BLOCK_ADD: "uc_block_rule",
 };
 
 function ruleSource(rule: RuleVector): string {
@@ -206,7 +217,10 @@ function commandSource(vector: CommandVector, index: number): string {
     );
   }
   for (const rule of vector.rules ?? []) lines.push(ruleSource(rule));
-  lines.push(`print_command(${index}, at);`);
+  for (const id of vector.ids ?? []) {
+    lines.push(`{ const uint64_t id = ${id}ull; at = append(at, &id, sizeof(id)); }`);
+  }
+  lines.push(`print_command(${index}, command.kind, at);`);
   return lines.join("\n\t");
 }
 

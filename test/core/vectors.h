@@ -149,8 +149,8 @@ static void vector_release(void *context, void *memory, size_t bytes)
 	(void)bytes;
 }
 
-/* What the driver makes of a command's payload: it must want to run it. */
-static void print_command(unsigned index, uint32_t bytes)
+/* What the driver makes of a command's payload: to be run, unless it is for a redirector. */
+static void print_command(unsigned index, uint32_t kind, uint32_t bytes)
 {
 	static const struct uc_allocator allocator = { vector_allocate, vector_release, NULL };
 	static uint64_t buffer[512];
@@ -175,8 +175,9 @@ static void print_command(unsigned index, uint32_t bytes)
 	uc_command_start(&commands, HAND_SESSION, 0, HAND_EPOCH);
 	uc_producer_write(&producer, UC_RECORD_COMMAND, 0, (const uint8_t *)payload, bytes);
 	uc_producer_publish(&producer);
-	if (uc_command_next(&commands, 0, &item) != 1 || !item.run)
-		printf("error: command %u would not be run\n", index);
+	if (uc_command_next(&commands, 0, &item) != 1 ||
+	    item.run != (kind < UC_COMMAND_REDIRECT_START))
+		printf("error: command %u is not meant for whom it should be\n", index);
 	if (item.kind == UC_COMMAND_RULES_ADD) {
 		memset(&builder, 0, sizeof(builder));
 		uc_rules_begin(&builder, &allocator, (const uint8_t *)&begin, sizeof(begin));

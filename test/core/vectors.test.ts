@@ -102,7 +102,7 @@ test("every record kind and every command of the header has a vector", () => {
   const header = readFileSync(wireHeader, "utf8");
   const defined = (pattern: RegExp): string[] =>
     [...header.matchAll(pattern)].map((match) => match[1] ?? "");
-  const framesOnly = new Set(["INVALID", "COMMAND", "LOST", "PAD"]);
+  const framesOnly = new Set(["INVALID", "COMMAND", "LOST", "PAD", "PACKET"]);
   const kinds = defined(/^#define UC_RECORD_(\w+) 0x[0-9a-f]{4}u$/gm).filter(
     (kind) => !framesOnly.has(kind),
   );
