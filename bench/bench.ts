@@ -23,6 +23,10 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     about: "G1, G2: instructions in a real guest, beside auditd",
     load: async () => (await import("./guest-cost.ts")).guestCostBench(),
   },
+  network: {
+    about: "N5: captures to network events, beside ndpiReader and tshark",
+    load: async () => (await import("./network.ts")).networkBench(),
+  },
 };
 
 const HELP = `npm run bench -- NAME [--json] [--record]

@@ -36,9 +36,12 @@ const needs = {
     aptLists: true,
   },
   bench: {
-    commands: ["g++", "pkg-config"],
+    commands: ["g++", "pkg-config", "time", "taskset", "ndpiReader", "tshark"],
     files: ["/usr/include/boost/lockfree/spsc_queue.hpp", "/usr/include/dpdk/rte_ring.h"],
-    packages: ["g++", "pkg-config", "libboost-dev", "libdpdk-dev"],
+    packages: [
+      ...["g++", "pkg-config", "libboost-dev", "libdpdk-dev"],
+      ...["time", "util-linux", "libndpi-bin", "tshark"],
+    ],
   },
   fuzz: {
     commands: ["clang"],
