@@ -38,10 +38,13 @@ static inline uint64_t uc_sequence_take(struct uc_sequence *sequence)
 	return uc_atomic_fetch_add_u64(&sequence->last, 1) + 1;
 }
 
-/* Index of a loss counter, as in the status page; a class or reason beyond the table is 0. */
+/*
+ * Index of a loss counter, as in the status page; what has no place of its own counts as class or
+ * reason 0. No guest writes packets: without their class one 64-bit word has a bit for each index.
+ */
 static inline uint32_t uc_loss_index(uint32_t record_class, uint32_t reason)
 {
-	return (record_class < UC_CLASS_COUNT ? record_class : 0) * UC_LOSS_COUNT +
+	return (record_class < UC_CLASS_PACKET ? record_class : 0) * UC_LOSS_COUNT +
 	       (reason < UC_LOSS_COUNT ? reason : 0);
 }
 
