@@ -143,10 +143,12 @@ static const struct fsnotify_ops verdict_ops = {
 	.free_mark = uc_mark_free,
 };
 
-static struct uc_watch verdict_watch = {
-	.ops = &verdict_ops,
-	.permission = true,
+/* Two, so that the next one asks before the last one stops asking. */
+static struct uc_watch verdict_watches[2] = {
+	{ .ops = &verdict_ops, .permission = true },
+	{ .ops = &verdict_ops, .permission = true },
 };
+static unsigned int watch_in_force;
 
 static u32 wanted_mask(const struct uc_rules *table)
 {
@@ -163,21 +165,23 @@ static u32 wanted_mask(const struct uc_rules *table)
 static u32 put_in_force(struct uc_rules *table)
 {
 	struct uc_rules *old = rcu_replace_pointer(rules, table, true);
+	struct uc_watch *last = &verdict_watches[watch_in_force];
+	struct uc_watch *next = &verdict_watches[!watch_in_force];
 	u32 mask = wanted_mask(table);
-	int error = 0;
 
 	synchronize_rcu();
 	uc_rules_free(old);
-	if (mask == verdict_watch.mask)
+	if (mask == last->mask)
 		return UC_RESULT_DONE;
-	uc_watch_stop(&verdict_watch);
-	verdict_watch.mask = mask;
-	if (mask)
-		error = uc_watch_start(&verdict_watch);
-	if (!error)
-		return UC_RESULT_DONE;
-	verdict_watch.mask = 0;
-	return UC_RESULT_FAILED;
+	next->mask = mask;
+	if (mask && uc_watch_start(next)) {
+		next->mask = 0;
+		return UC_RESULT_FAILED;
+	}
+	uc_watch_stop(last);
+	last->mask = 0;
+	watch_in_force = !watch_in_force;
+	return UC_RESULT_DONE;
 }
 
 u32 uc_verdict_rules_begin(const u8 *body, u32 bytes)
