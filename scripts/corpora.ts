@@ -8,17 +8,19 @@ import { parseArgs } from "node:util";
 import { type BenchRow, commitName, machineName } from "../bench/row.ts";
 import type { Comparison } from "../test/corpora/comparison.ts";
 import { compareJa3, compareJa4 } from "../test/corpora/ja-fingerprints.ts";
+import { surviveDamage } from "../test/corpora/robustness.ts";
 import { compareWithZeek } from "../test/corpora/zeek.ts";
 
 interface Oracle {
   readonly corpus: string;
-  readonly compare: (folder: string) => Comparison[];
+  readonly compare: (folder: string, seed: number) => Comparison[] | Promise<Comparison[]>;
 }
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const oracles: Readonly<Record<string, Oracle>> = {
   zeek: { corpus: "zeek-btest", compare: compareWithZeek },
   ja4: { corpus: "ja4", compare: compareJa4 },
+  robustness: { corpus: "tcpdump-tests", compare: surviveDamage },
   ja3: { corpus: "arkime-pcap", compare: compareJa3 },
 };
 const usage = `usage: npm run corpora -- network [--dir DIR] [--only NAME] [--misses] [--json]
@@ -59,7 +61,7 @@ for (const [name, oracle] of Object.entries(oracles)) {
     continue;
   }
   process.stderr.write(`${name}: ${oracle.corpus}\n`);
-  for (const comparison of oracle.compare(folder)) print(comparison);
+  for (const one of await oracle.compare(folder, Number(values.seed))) print(one);
 }
 
 function print(comparison: Comparison): void {
@@ -70,10 +72,14 @@ function print(comparison: Comparison): void {
 }
 
 function rowOf(comparison: Comparison): BenchRow {
-  const { goal, metric, peer, percent, wanted } = comparison;
+  const { goal, metric, peer, unit, percent, wanted, matched } = comparison;
+  if (unit === "failures") {
+    const value = wanted - matched;
+    return { goal, metric, value, unit, peer, peer_value: null, ratio: null, n: wanted };
+  }
   const value = Math.round(100 * percent) / 100;
   // The oracle agrees with itself.
-  return { goal, metric, value, unit: "%", peer, peer_value: 100, ratio: percent / 100, n: wanted };
+  return { goal, metric, value, unit, peer, peer_value: 100, ratio: percent / 100, n: wanted };
 }
 
 function lineOf(comparison: Comparison): string {

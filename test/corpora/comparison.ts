@@ -7,6 +7,8 @@ export class Comparison {
   readonly goal: string;
   readonly metric: string;
   readonly peer: string;
+  /** What the row's figure is: the share that matched, or the number of failures. */
+  readonly unit: "%" | "failures";
   wanted = 0;
   matched = 0;
   /** Reasons of the misses, with how many. */
@@ -16,10 +18,11 @@ export class Comparison {
   /** What the oracle has and we do not claim, by the rule that leaves it out. */
   readonly excluded: Map<string, number> = new Map();
 
-  constructor(goal: string, metric: string, peer: string) {
+  constructor(goal: string, metric: string, peer: string, unit: "%" | "failures" = "%") {
     this.goal = goal;
     this.metric = metric;
     this.peer = peer;
+    this.unit = unit;
   }
 
   hit(count = 1): void {
