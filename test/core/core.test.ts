@@ -33,6 +33,7 @@ test.each([
   ["rules-cases.c", 9],
   ["encode-cases.c", 7],
   ["small-cases.c", 4],
+  ["dns-cases.c", 5],
 ])("%s under address and undefined-behaviour sanitizers", (source, countMin) => {
   expectAllOk(tapCases(runProgram(buildProgram(source, sanitized))), countMin);
 });
