@@ -8,6 +8,8 @@ import type { Clock } from "../time/time.ts";
 const BUSY_COST = 128 * 1024;
 /** A pause lasts so many times as long as the round before it: many guests cost more to look at. */
 const PAUSE_ROUNDS = 50;
+/** So many times the idle limit at most: what many guests may wait for the sake of the processor. */
+const LOADED_PAUSES_MAX = 10;
 /** After the last data, how long the loop comes back at each turn of the event loop. */
 const SPIN_MS = 0.2;
 const PAUSE_MS_MIN = 1;
@@ -62,10 +64,9 @@ export class DrainLoop {
     if (!this.#running) return;
     const nowMs = this.#clock.monotonicMs();
     if (cost >= BUSY_COST) this.#busyMs = nowMs;
-    if (cost > 0) {
-      const fitting = Math.max((nowMs - beganMs) * PAUSE_ROUNDS, PAUSE_MS_MIN);
-      this.#pauseMs = Math.min(fitting, this.#pauseMsMax);
-    }
+    const fitting = Math.max((nowMs - beganMs) * PAUSE_ROUNDS, PAUSE_MS_MIN);
+    const loaded = Math.min(fitting, this.#pauseMsMax * LOADED_PAUSES_MAX);
+    this.#pauseMs = cost > 0 ? loaded : Math.max(this.#pauseMs, loaded);
     if (nowMs - this.#busyMs < SPIN_MS) {
       this.#soon();
       return;
@@ -74,6 +75,6 @@ export class DrainLoop {
       this.#timer = undefined;
       this.#step();
     }, this.#pauseMs);
-    this.#pauseMs = Math.min(this.#pauseMs * 2, this.#pauseMsMax);
+    this.#pauseMs = Math.max(loaded, Math.min(this.#pauseMs * 2, this.#pauseMsMax));
   }
 }
