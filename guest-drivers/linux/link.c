@@ -94,6 +94,7 @@ static void write_status(struct link_thread *self)
 	status->commands_done = self->reader.commands_done;
 	status->commands_failed = self->reader.commands_failed;
 	uc_stats_fill(status);
+	uc_socket_count_missed();
 	uc_emit_add_losses(status);
 	/* Last: it must not be behind the losses it covers. */
 	status->sequence = uc_counter_load(&uc_sequence.last);

@@ -68,6 +68,14 @@ static const struct sensor sensors[] = {
 		.register_hooks = uc_image_register,
 		.unregister_hooks = uc_image_unregister,
 	},
+	{
+		.name = "socket",
+		.capability = UC_SENSOR_SOCKET,
+		.register_hooks = uc_socket_register,
+		.unregister_hooks = uc_socket_unregister,
+		.start = uc_socket_start,
+		.stop = uc_socket_stop,
+	},
 };
 
 static void unregister_sensors(size_t count)

@@ -224,6 +224,15 @@ void uc_module_unregister(void);
 int uc_image_register(void);
 void uc_image_unregister(void);
 
+/* ---- socket_events.c -------------------------------------------------------------------- */
+
+int uc_socket_register(void);
+void uc_socket_unregister(void);
+int uc_socket_start(void);
+void uc_socket_stop(void);
+/* Names what the probes could not follow as lost. In the link's thread. */
+void uc_socket_count_missed(void);
+
 /* ---- verdict.c, verdict_test.c ------------------------------------------------------------ */
 
 /* Tries whether permission callbacks run and are obeyed; UC_ACTION_DENY_* bits that work. */

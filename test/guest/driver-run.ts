@@ -14,7 +14,7 @@ import { ServerSide, type ServerSideOptions } from "./server-side.ts";
 
 const here: string = import.meta.dirname;
 const repeatsMax = 2;
-const programs = ["storm", "run-memfd", "many-threads", "map-executable"].map((name) =>
+const programs = ["storm", "run-memfd", "many-threads", "map-executable", "sockets"].map((name) =>
   join(here, "programs", `${name}.c`),
 );
 /** Cases by what follows `driver-` in their names, with arguments. */

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// The driver's socket sensor in real guests: a program says what it did with sockets, the kernel
+// says under which number, and the server must have been told exactly that.
+import { describe, expect, test } from "vitest";
+import { kernelSeries } from "../../lib/hypervisor/hypervisor.ts";
+import type { DnsQueryEvent, GuestEvent, SocketEvent } from "../../lib/model/model.ts";
+import { runDriver } from "./driver-run.ts";
+
+function isOfSockets(event: GuestEvent): event is SocketEvent | DnsQueryEvent {
+  return event.kind.startsWith("socket.") || event.kind === "dns.query";
+}
+
+/** In the words of programs/sockets.c. */
+function line(event: SocketEvent | DnsQueryEvent): string {
+  const { kind, socketCookie, family, protocol } = event;
+  const local = `${event.localAddress} ${event.localPort}`;
+  const remote = `${event.remoteAddress} ${event.remotePort}`;
+  const common = `${socketCookie} ${family} ${protocol} ${local} ${remote}`;
+  if (event.kind !== "dns.query") {
+    return `${kind.slice("socket.".length)} ${common} ${event.result}`;
+  }
+  const { query, queryType, transactionId, truncated } = event;
+  const name = query === "" ? "-" : query;
+  return `dns ${common} ${name} ${queryType} ${transactionId} ${truncated ? "cut" : "whole"}`;
+}
+
+describe.each(kernelSeries)("the socket sensor on kernel %s", (series) => {
+  test("tells what a program did with sockets, no more and no less", async () => {
+    const side = await runDriver(series, { cpus: 1, cases: [["sockets"]] });
+    const [pid = ""] = side.told.get("pid") ?? [];
+    const told = (side.told.get("socket") ?? []).toSorted();
+    const events = side.events.filter(isOfSockets);
+    const own = events.filter((event) => event.pid === Number(pid));
+    const seen = own.map(line).toSorted();
+    expect(told.length).toBeGreaterThan(60);
+    expect(seen).toEqual(told);
+    // Canary: one missing record must not go unseen.
+    expect(seen.slice(1)).not.toEqual(told);
+    const [namespace] = side.told.get("namespace") ?? [];
+    expect(new Set(own.map((event) => String(event.networkNamespace)))).toEqual(
+      new Set([namespace]),
+    );
+    expect(new Set(own.map((event) => event.tid)).size).toBe(3);
+    expect(side.losses).toEqual([]);
+    expect(side.stats.loss).toMatchObject({ unaccounted: 0, mismatches: 0 });
+    // The same program again with the sensor off, and then one that ends after the driver.
+    const [blocked] = side.told.get("blocked") ?? [];
+    const others = new Set(events.filter((event) => !own.includes(event)).map(({ pid }) => pid));
+    expect(others).toEqual(new Set([Number(blocked)]));
+  });
+});
