@@ -108,6 +108,8 @@ function eventDetail(event: NetworkEvent): string {
       return `type ${event.messageType} ${event.clientMac} ${event.assignedAddress}`;
     case "arp":
       return `operation ${event.operation} ${event.senderMac}`;
+    case "smb":
+      return `${event.command} ${event.share} ${event.fileName} ${event.statusCode.toString(16)}`;
     case "anomaly":
       return event.name;
     default:

@@ -147,6 +147,49 @@ export interface ArpEvent extends NetworkEventBase {
   readonly targetMac: string;
 }
 
+/** One exchange of SMB; reads and writes are one event each an open file, told when it closes. */
+export interface SmbEvent extends NetworkEventBase {
+  readonly kind: "smb";
+  /** 1, or 2 for SMB 2 and 3. */
+  readonly generation: 1 | 2;
+  /** Chosen dialect, such as "NT LM 0.12" or "3.11"; empty when its choice was not seen. */
+  readonly dialect: string;
+  readonly offeredDialects: readonly string[];
+  readonly command: string;
+  /** Decimal text, because it has 64 bits. */
+  readonly sessionId: string;
+  readonly treeId: number;
+  readonly answered: boolean;
+  /** Status of the answer: an NTSTATUS value, or an SMB1 class and code. */
+  readonly statusCode: number;
+  readonly isNtStatus: boolean;
+  readonly userName: string;
+  readonly domainName: string;
+  readonly clientName: string;
+  /** System and software that an SMB1 client and server name. */
+  readonly clientSystem: string;
+  readonly clientSoftware: string;
+  readonly serverSystem: string;
+  readonly serverSoftware: string;
+  /** The server's GUID and the open file's number, in hex as sent. */
+  readonly serverGuid: string;
+  readonly fileId: string;
+  readonly share: string;
+  readonly shareType: "" | "disk" | "pipe" | "print";
+  readonly fileName: string;
+  /** What a rename made of the name. */
+  readonly newName: string;
+  /** Create: what to do where the name exists or not; -1 in other commands. */
+  readonly disposition: number;
+  /** Close: the file is gone with it. */
+  readonly isDeleted: boolean;
+  /** Size of the file as it was opened; 0 when unknown. */
+  readonly fileBytes: number;
+  /** Reads or writes of an open file together, and the bytes they moved. */
+  readonly transfers: number;
+  readonly transferBytes: number;
+}
+
 /** Input that breaks its protocol, or that a limit cut. */
 export interface AnomalyEvent extends NetworkEventBase {
   readonly kind: "anomaly";
@@ -161,4 +204,5 @@ export type NetworkEvent =
   | SshEvent
   | DhcpEvent
   | ArpEvent
+  | SmbEvent
   | AnomalyEvent;

@@ -8,6 +8,7 @@ import { DnsParser } from "./dns-parser.ts";
 import type { FlowParser } from "./flow.ts";
 import { HttpParser, looksLikeHttp } from "./http-parser.ts";
 import type { ParserContext } from "./parser-context.ts";
+import { looksLikeSmb, SmbParser } from "./smb-parser.ts";
 import { looksLikeSsh, SshParser } from "./ssh-parser.ts";
 import { looksLikeTls, TlsParser } from "./tls-parser.ts";
 
@@ -19,6 +20,7 @@ export function detectStream(
   end: number,
 ): FlowParser | undefined {
   if (looksLikeTls(bytes, start, end)) return new TlsParser(context);
+  if (looksLikeSmb(bytes, start, end)) return new SmbParser(context);
   if (looksLikeSsh(bytes, start, end)) return new SshParser(context);
   if (looksLikeHttp(bytes, start, end)) return new HttpParser(context);
   const length = end - start > 2 ? u16(bytes, start) : 0;

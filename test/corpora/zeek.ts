@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { analyze, readCapture } from "./analyze.ts";
 import { type Comparison, Comparisons } from "./comparison.ts";
 import { compareLog, readZeekLog } from "./zeek-rows.ts";
+import { compareSmbLog } from "./zeek-smb.ts";
 
 interface ZeekTest {
   readonly trace: string;
@@ -15,7 +16,7 @@ interface ZeekTest {
   readonly commands: readonly string[];
 }
 
-const logs = ["conn", "dns", "http", "ssl", "ssh"];
+const logs = ["conn", "dns", "http", "ssl", "ssh", "smb_files", "smb_mapping"];
 
 /** Rows of each log: wanted, matched, why not. */
 export function compareWithZeek(folder: string): Comparison[] {
@@ -43,6 +44,10 @@ function compareTest(folder: string, test: ZeekTest, comparisons: Comparisons): 
     const text = readFileSync(join(folder, "baseline", test.baseline, `${log}.log`), "utf8");
     if (!text.includes("#fields\t")) {
       comparison.exclude("log cut to a few columns");
+      continue;
+    }
+    if (log.startsWith("smb_")) {
+      compareSmbLog(log, readZeekLog(text), events, test.baseline, comparison);
       continue;
     }
     const result = compareLog(log, readZeekLog(text), events, isBare);
