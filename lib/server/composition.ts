@@ -21,7 +21,10 @@ export interface ServerOptions {
   readonly clock?: Clock;
   readonly indicators?: readonly Indicator[];
   readonly policy?: ResponsePolicy;
-  /** Longest pause between two looks at idle rings; ten times that when looking is costly. Default 10. */
+  /**
+   * Longest pause between two looks at idle rings; ten times that where looking is costly.
+   * Default 10.
+   */
   readonly pauseMsMax?: number;
   /** How often the pages of a guest are looked at. Default 50. */
   readonly controlMs?: number;
