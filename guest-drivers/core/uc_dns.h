@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * Reads the question out of a datagram that goes to a name server (RFC 1035 section 4.1). Called by
- * sensors of sockets on a private copy of the datagram's beginning. Whoever sent it may have written
+ * Reads the question out of a datagram to a name server (RFC 1035 section 4.1). Called by sensors
+ * of sockets on a private copy of the datagram's beginning. Whoever sent it may have written
  * anything: it reads no byte beyond the copy and writes none beyond the name's room.
  */
 #ifndef UC_DNS_H

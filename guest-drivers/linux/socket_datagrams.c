@@ -34,8 +34,8 @@ static bool peer_is_news(struct sock *sk, const struct uc_socket_address *remote
 
 	memcpy(&low, remote->bytes, sizeof(low));
 	memcpy(&high, remote->bytes + sizeof(low), sizeof(high));
-	digest = siphash_4u64(uc_socket_cookie(sk), low, high, (u64)remote->family << 16 | remote->port,
-			      &peers_key);
+	digest = siphash_4u64(uc_socket_cookie(sk), low, high,
+			      (u64)remote->family << 16 | remote->port, &peers_key);
 	if (READ_ONCE(peers[digest & (ARRAY_SIZE(peers) - 1)]) == digest)
 		return false;
 	WRITE_ONCE(peers[digest & (ARRAY_SIZE(peers) - 1)], digest);
@@ -64,7 +64,7 @@ static bool is_peer_of(const struct sock *sk, const struct uc_socket_address *re
 static void copy_question(struct uc_datagram *datagram, const struct msghdr *message)
 {
 	struct iov_iter from = message->msg_iter;
-	size_t wanted = min_t(u64, datagram->bytes, sizeof(datagram->question));
+	size_t wanted = min(iov_iter_count(&from), sizeof(datagram->question));
 
 	pagefault_disable();
 	datagram->question_bytes = copy_from_iter(datagram->question, wanted, &from);
@@ -83,6 +83,9 @@ static int look_at(struct uc_datagram *datagram, struct sock *sk, const struct m
 		return 1;
 	datagram->sk = sk;
 	datagram->bytes = bytes;
+	/* The rest follows in calls that are not looked at: a question all the same, if cut. */
+	if (message->msg_flags & MSG_MORE)
+		datagram->bytes = max_t(u64, bytes, UC_DNS_DATAGRAM_BYTES);
 	datagram->question_bytes = 0;
 	if (is_question)
 		copy_question(datagram, message);
@@ -128,7 +131,8 @@ int uc_before_datagram6(struct kretprobe_instance *call, struct pt_regs *regs)
 	const struct msghdr *message = (const struct msghdr *)regs_get_kernel_argument(regs, 1);
 	u64 bytes = regs_get_kernel_argument(regs, 2);
 	const struct sockaddr *name = message->msg_name;
-	bool is_named = name && name->sa_family != AF_UNSPEC;
+	bool is_named = name && (message->msg_namelen < (int)sizeof(name->sa_family) ||
+				 name->sa_family != AF_UNSPEC);
 
 	if (is_beside_the_point(sk))
 		return 1;

@@ -53,10 +53,11 @@ void uc_socket_local(struct uc_socket_address *address, const struct sock *sk)
 
 #if IS_ENABLED(CONFIG_IPV6)
 	if (sk->sk_family == AF_INET6) {
-		bool any = ipv6_addr_any(&sk->sk_v6_rcv_saddr);
+		const struct in6_addr *bytes = &sk->sk_v6_rcv_saddr;
 
-		set_ipv6(address, any && inet6_sk(sk) ? &inet6_sk(sk)->saddr : &sk->sk_v6_rcv_saddr,
-			 port);
+		if (ipv6_addr_any(bytes) && inet6_sk(sk))
+			bytes = &inet6_sk(sk)->saddr;
+		set_ipv6(address, bytes, port);
 		return;
 	}
 #endif

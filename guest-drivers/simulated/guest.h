@@ -20,8 +20,8 @@
 #define GUEST_CPUS_MAX 62
 #define GUEST_PROCESSES_MAX 512
 #define GUEST_CAPABILITIES                                                                         \
-	(UC_SENSOR_PROCESS | UC_SENSOR_FILE | UC_SENSOR_MODULE | UC_SENSOR_HASH | UC_ACTION_KILL | \
-	 UC_ACTION_DENY_OPEN | UC_ACTION_DENY_EXEC)
+	(UC_SENSOR_PROCESS | UC_SENSOR_FILE | UC_SENSOR_SOCKET | UC_SENSOR_MODULE | \
+	 UC_SENSOR_HASH | UC_ACTION_KILL | UC_ACTION_DENY_OPEN | UC_ACTION_DENY_EXEC)
 
 /* What the intrusion does; given by who starts us, so that the story is told in one place. */
 struct story {
@@ -99,6 +99,8 @@ struct guest {
 	pthread_mutex_t process_lock;
 	struct process processes[GUEST_PROCESSES_MAX];
 	uint32_t next_pid;
+	/* How many made-up sockets there have been; only the scenario's thread opens any. */
+	uint64_t sockets;
 
 	/* Relaxed counters. */
 	uint64_t sensors;
@@ -145,6 +147,14 @@ void process_exit(struct guest *guest, struct process *process, uint32_t code);
 uint32_t process_kill(struct guest *guest, const struct uc_command_kill_process *kill);
 void process_report_existing(struct guest *guest);
 bool process_was_killed(struct guest *guest, const struct process *process);
+
+/* steps.c: what the lines on standard input ask for. One thread. */
+void tell(const char *name, bool ok);
+/* False: there is no session, and there will be none. */
+bool await_ready(struct guest *guest);
+/* Runs network steps until the wanted line; false at the end of input, or when told to stop. */
+bool await_line(struct guest *guest, const char *wanted);
+void steps_run(struct guest *guest);
 
 /* load.c and intrusion.c: what happens in the guest. */
 void *load_run(void *worker);

@@ -4,36 +4,9 @@
  * and what became of each. Lines on standard input let it begin and end; each step tells its
  * result as "point NAME ok" or "point NAME failed", for who started us to show.
  */
-#include <poll.h>
-#include <unistd.h>
-
 #include "guest.h"
 
 #define KILL_WAIT_MS 60000u
-
-static void tell(const char *name, bool ok)
-{
-	printf("point %s %s\n", name, ok ? "ok" : "failed");
-	fflush(stdout);
-}
-
-/* False at the end of input, or when the guest is told to stop: nothing is left to wait for. */
-static bool await_line(struct guest *guest, const char *wanted)
-{
-	struct pollfd input = { STDIN_FILENO, POLLIN, 0 };
-	char line[64];
-
-	while (!uc_counter_load(&guest->stopping)) {
-		if (poll(&input, 1, 100) <= 0)
-			continue;
-		if (!fgets(line, sizeof(line), stdin))
-			return false;
-		line[strcspn(line, "\n")] = 0;
-		if (strcmp(line, wanted) == 0)
-			return true;
-	}
-	return false;
-}
 
 static bool wait_for_kill(struct guest *guest, const struct process *process)
 {
@@ -135,11 +108,7 @@ static bool work_on(struct guest *guest)
 
 void intrusion_run(struct guest *guest)
 {
-	/* Lines must not hide in a buffer from poll(). */
-	setvbuf(stdin, NULL, _IONBF, 0);
-	while (!uc_counter_load(&guest->ready) && !uc_counter_load(&guest->stopping))
-		guest_sleep_ms(5);
-	tell("driver", uc_counter_load(&guest->ready) != 0);
+	tell("driver", await_ready(guest));
 	if (await_line(guest, "begin")) {
 		tell("killedByHash", drop_and_run(guest));
 		tell("openRefused", !read_secret(guest));

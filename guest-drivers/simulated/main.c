@@ -28,6 +28,7 @@ static const char usage[] =
 	"  --scenario intrusion play the demo; lines on standard input: begin, unload. Needs\n"
 	"                       --payload-sha256, --payload-path, --secret-path, --open-path,\n"
 	"                       --miner-path, --stage-url\n"
+	"  --scenario steps     use the network as lines on standard input say; see README.md\n"
 	"  --seed N             seed of the made-up paths (default 1)\n"
 	"  --poll-ms N          how often the guest looks at its region (default 4)\n"
 	"  --truth PATH         write each attempted record: sequence, kind, written or lost\n";
@@ -174,10 +175,10 @@ static void check_story(const struct options *options)
 {
 	const struct story *story = &options->story;
 
-	if (!options->scenario)
+	if (!options->scenario || strcmp(options->scenario, "steps") == 0)
 		return;
 	if (strcmp(options->scenario, "intrusion") != 0)
-		fail("--scenario", "only `intrusion` is known");
+		fail("--scenario", "only `intrusion` and `steps` are known");
 	if (!story->payload_sha256 || !story->payload_path || !story->secret_path ||
 	    !story->open_path || !story->miner_path || !story->stage_url)
 		fail("--scenario", "the intrusion needs its six values; see --help");
@@ -377,7 +378,9 @@ int main(int count, char **arguments)
 	has_load = guest.options.rate_bytes_per_minute || guest.options.events;
 	if (has_load)
 		run_load(threads, workers);
-	if (guest.options.scenario)
+	if (guest.options.scenario && strcmp(guest.options.scenario, "steps") == 0)
+		steps_run(&guest);
+	else if (guest.options.scenario)
 		intrusion_run(&guest);
 	else if (!guest.options.events || guest.options.duration_s)
 		wait_duration();

@@ -219,6 +219,45 @@ test("it plays the intrusion, is killed and refused, and goes on working", async
   expect(new Set(signals).size).toBe(2);
 });
 
+test("it uses the network as it is told, one process a step", async () => {
+  const { events } = await makeStand(8 * 2 ** 20, 1);
+  const points: string[] = [];
+  const steps = [
+    "dns www.example.com 28 4660 192.0.2.10 40000 192.0.2.53",
+    "connect 6 192.0.2.10 40001 198.51.100.7 443 0",
+    "accept 6 2001:db8::10 22 2001:db8::99 51515 0",
+    "connect 6 192.0.2.10 40002 2001:db8::1 443 0",
+    "send 17 192.0.2.10",
+  ];
+  await (stand as Stand).run(["--scenario", "steps"], (line, child) => {
+    if (!line.startsWith("point")) return;
+    points.push(line);
+    if (line === "point driver ok") {
+      void until("monitoring", () => stand?.states.includes("monitored") === true).then(() => {
+        child.stdin?.write(`${steps.join("\n")}\n`);
+      });
+    }
+    if (points.length === 1 + steps.length) child.stdin?.write("unload\n");
+  });
+  const fates = ["driver ok", "dns ok", "connect ok", "accept ok", "connect failed", "send failed"];
+  expect(points).toEqual([...fates, "unloaded ok"].map((fate) => `point ${fate}`));
+  const network = events.filter((event) => "socketCookie" in event);
+  expect(network).toMatchObject([
+    {
+      ...{ kind: "dns.query", query: "www.example.com", queryType: 28, transactionId: 4660 },
+      ...{ family: 4, protocol: 17, localAddress: "192.0.2.10", localPort: 40000 },
+      ...{ remoteAddress: "192.0.2.53", remotePort: 53 },
+    },
+    {
+      ...{ kind: "socket.connect", family: 4, protocol: 6, result: 0 },
+      ...{ localAddress: "192.0.2.10", localPort: 40001 },
+      ...{ remoteAddress: "198.51.100.7", remotePort: 443 },
+    },
+    { kind: "socket.accept", family: 6, localAddress: "2001:db8::10", localPort: 22 },
+  ]);
+  expect(new Set(network.map(({ pid }) => pid)).size).toBe(3);
+});
+
 test("it ends when told to, also where no server ever was", async () => {
   const file = makeRegionFile(2 ** 20);
   try {

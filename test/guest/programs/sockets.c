@@ -374,6 +374,11 @@ static void do_questions(const char *address)
 	bytes = make_question(1, 0, "", 2);
 	must((int)send(connected, question, bytes, 0), "send");
 	tell_question(connected, &server, ".", 2, 1, false);
+	/* In two calls, of which only the first is looked at. */
+	bytes = make_question(9, 1, "more/example", 1);
+	must((int)send(connected, question, 5, MSG_MORE), "send");
+	tell_question(connected, &server, "-", 0, 0, true);
+	must((int)send(connected, question + 5, bytes - 5, 0), "send");
 	/* An answer, something else, and what could not be sent are no questions. */
 	bytes = make_question(2, 0x80, "answer/example", 1);
 	do_send(fd, question, bytes, &server, false, 0);
