@@ -9,6 +9,7 @@ import { type BenchRow, commitName, machineName } from "../bench/row.ts";
 import type { Comparison } from "../test/corpora/comparison.ts";
 import { compareJa3, compareJa4 } from "../test/corpora/ja-fingerprints.ts";
 import { surviveDamage } from "../test/corpora/robustness.ts";
+import { compareWithSuricata } from "../test/corpora/suricata.ts";
 import { compareWithZeek } from "../test/corpora/zeek.ts";
 
 interface Oracle {
@@ -19,6 +20,7 @@ interface Oracle {
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const oracles: Readonly<Record<string, Oracle>> = {
   zeek: { corpus: "zeek-btest", compare: compareWithZeek },
+  suricata: { corpus: "suricata-verify", compare: compareWithSuricata },
   ja4: { corpus: "ja4", compare: compareJa4 },
   robustness: { corpus: "tcpdump-tests", compare: surviveDamage },
   ja3: { corpus: "arkime-pcap", compare: compareJa3 },
