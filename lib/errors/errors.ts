@@ -17,6 +17,7 @@ export const ERROR_TABLE = {
   ERR_UC_REGION_CLOSED: "A region was used after it was closed.",
   ERR_UC_RECORDING: "A recording of a region cannot be written, or is not one.",
   ERR_UC_LAYOUT: "A ring layout does not fit the region.",
+  ERR_UC_INTERFACE: "A network interface cannot be watched, or its packet thread failed.",
   ERR_UC_INDICATORS: "An indicator file has a line that is not valid.",
   ERR_UC_POLICY: "A response policy is not valid.",
   ERR_UC_COMMAND_INVALID: "A command cannot be encoded for the wire.",

@@ -63,6 +63,27 @@ export interface Addon {
   eventFdRing(fd: number): number;
   watchStart(fd: number, callback: (rings: number) => void): NativeHandle | number;
   watchStop(watch: NativeHandle): void;
+  packetEngineOpen(
+    region: NativeHandle,
+    placements: BigUint64Array,
+    recordBytesMax: number,
+  ): NativeHandle | number | undefined;
+  packetEngineFd(engine: NativeHandle): number;
+  packetEngineClose(engine: NativeHandle): void;
+  packetSessionStart(engine: NativeHandle, sessionId: number, features: bigint): void;
+  packetSessionEnd(engine: NativeHandle): void;
+  packetAdd(
+    engine: NativeHandle,
+    slot: number,
+    lane: number,
+    mode: number,
+    interfaceName: string,
+    uplinkName: string,
+    snapBytes: number,
+  ): number;
+  packetRules(engine: NativeHandle, slot: number, rules: Uint8Array): number;
+  packetRemove(engine: NativeHandle, slot: number, words: BigUint64Array): boolean;
+  packetStatus(engine: NativeHandle, slot: number, words: BigUint64Array): boolean;
 }
 
 /** glibc reports its version in the process report; musl has none. */

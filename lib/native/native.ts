@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Face of the native room: regions, native rings and doorbells. Nobody else loads the addon.
+// Face of the native room: regions, native rings, doorbells and packets. Nobody else loads the addon.
 import { addon } from "./addon.ts";
 
 export { type Addon, loadAddon } from "./addon.ts";
@@ -11,6 +11,14 @@ export {
 } from "./consumer.ts";
 export { type DoorbellListener, EventFd, IDLE_RINGS_MAX } from "./event-fd.ts";
 export { type FileOptions, Mapping } from "./mapping.ts";
+export {
+  type GoneListener,
+  type InlineOptions,
+  type MirrorOptions,
+  PACKET_MARK,
+  PacketEngine,
+  type PacketStatus,
+} from "./packet-engine.ts";
 export { NativeRingProducer, type ProducerOptions } from "./producer.ts";
 
 /** What this platform's addon and Node.js can do together. */
