@@ -102,8 +102,9 @@ export class Smb1Reader {
     };
     if (isResponse) {
       const asked = this.#session.take(key);
-      if (asked === undefined && (command === "read" || command === "write")) return;
-      this.#answered({ ...(asked ?? request), sessionId, treeId: request.treeId }, part);
+      // Alone, an answer of this generation says next to nothing.
+      if (asked !== undefined)
+        this.#answered({ ...asked, sessionId, treeId: request.treeId }, part);
       return;
     }
     this.#readRequest(request, part);

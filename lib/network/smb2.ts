@@ -16,6 +16,8 @@ import { type SmbFields, type SmbRequest, SmbSession } from "./smb-session.ts";
 const headerBytes = 64;
 const compoundMax = 64;
 const statusPending = 0x103;
+const statusEndOfFile = 0xc0000011;
+const severityError = 3;
 const isResponseFlag = 1;
 const isRelatedFlag = 4;
 const createOptionDelete = 0x1000;
@@ -187,8 +189,12 @@ export class Smb2Reader {
     const { command, sessionId } = request;
     const isGood = status === 0;
     if (command === "read" || command === "write") {
-      if (isGood) session.move(request, command === "read", u32Little(body, 4));
-      else session.tell(request, status);
+      // A part of a pipe's message comes with a warning; the end of a file is no failure.
+      if (status >>> 30 !== severityError) {
+        session.move(request, command === "read", u32Little(body, 4));
+      } else if (status !== statusEndOfFile) {
+        session.tell(request, status);
+      }
       return;
     }
     let more: SmbFields = {};

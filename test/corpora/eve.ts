@@ -62,10 +62,20 @@ export const eveProtocols: ReadonlyMap<string, string> = new Map([
   ["quic", "quic"],
 ]);
 
+/** What an EVE event says beside its content. */
+export interface EveContext {
+  /** Packets read so far. */
+  readonly packetCount: number;
+  /** Place of the event among those of its kind in its flow, from 0. */
+  readonly txId: number;
+  /** Layout of DNS events: 2 has the flow's direction in answers too, 3 the packet's. */
+  readonly dnsVersion: 2 | 3;
+}
+
 /** EVE events of one of ours; DNS gives one for the question and one for the answer. */
-export function eveEvents(event: NetworkEvent, packetCount: number, txId: number): EveEvent[] {
+export function eveEvents(event: NetworkEvent, context: EveContext): EveEvent[] {
   const type = event.kind.startsWith("flow.") ? "flow" : event.kind;
-  const fields = eveFields(event, packetCount, txId);
+  const fields = eveFields(event, context);
   return fields.map((own) => {
     const made = new Map<string, EveValue>();
     const isQuic = event.kind === "tls" && event.quic;
@@ -109,10 +119,11 @@ export function eveAddress(text: string): string {
   return ipv6Text(bytes, 0) === text ? full : text;
 }
 
-function eveFields(event: NetworkEvent, packetCount: number, txId: number): Fields[] {
+function eveFields(event: NetworkEvent, context: EveContext): Fields[] {
+  const { packetCount, txId, dnsVersion } = context;
   switch (event.kind) {
     case "flow.close":
-      return [flowFields(event)];
+      return event.ipProtocol === igmp ? [] : [flowFields(event)];
     case "http":
       return [
         {
@@ -128,7 +139,7 @@ function eveFields(event: NetworkEvent, packetCount: number, txId: number): Fiel
         },
       ];
     case "dns":
-      return dnsFields(event);
+      return dnsFields(event, dnsVersion);
     case "tls":
       return [event.quic ? { "quic.ja4": event.ja4, "quic.sni": event.serverName } : tls(event)];
     case "ssh":
@@ -191,8 +202,12 @@ function tls(event: NetworkEvent & { readonly kind: "tls" }): Fields {
   };
 }
 
-function dnsFields(event: NetworkEvent & { readonly kind: "dns" }): Fields[] {
+// Suricata does not count multicast name resolution as DNS.
+const otherNamePorts: ReadonlySet<number> = new Set([137, 5353, 5355]);
+
+function dnsFields(event: NetworkEvent & { readonly kind: "dns" }, dnsVersion: 2 | 3): Fields[] {
   const made: Fields[] = [];
+  if (otherNamePorts.has(event.destinationPort)) return made;
   const common = {
     "dns.queries[0].rrname": event.query,
     "dns.queries[0].rrtype": dnsTypes.get(event.queryType) ?? `TYPE${event.queryType}`,
@@ -202,14 +217,20 @@ function dnsFields(event: NetworkEvent & { readonly kind: "dns" }): Fields[] {
   if (!event.answered) return made;
   made.push({
     ...common,
-    src_ip: eveAddress(event.destinationAddress),
-    src_port: event.destinationPort,
-    dest_ip: eveAddress(event.sourceAddress),
-    dest_port: event.sourcePort,
+    ...(dnsVersion === 3 ? turnedEnds(event) : {}),
     "dns.type": "response",
     "dns.rcode": dnsCodes[event.responseCode] ?? "",
   });
   return made;
+}
+
+function turnedEnds(event: NetworkEvent): Fields {
+  return {
+    src_ip: eveAddress(event.destinationAddress),
+    src_port: event.destinationPort,
+    dest_ip: eveAddress(event.sourceAddress),
+    dest_port: event.sourcePort,
+  };
 }
 
 const dnsCodes = ["NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED"];
@@ -225,14 +246,22 @@ const dnsTypes: ReadonlyMap<number, string> = new Map([
   [33, "SRV"],
 ]);
 
+// Suricata keeps no flows of it.
+const igmp = 2;
+
 function flowFields(event: FlowEvent): Fields {
   const found = event.services.map((name) => eveProtocols.get(name)).find((name) => name);
   const isTcp = event.transport === "tcp";
   const state = isTcp ? tcpState(event.state) : udpState(event);
+  // Without a protocol that tells, Suricata takes the first sender of a datagram for the client;
+  // we, like Zeek, go by the port that is likely a server's.
+  const isTurned =
+    event.transport === "udp" && event.history.startsWith("^") && event.services.length === 0;
   return {
+    ...(isTurned ? turnedEnds(event) : {}),
     app_proto: found ?? "",
-    "flow.pkts_toserver": event.sourcePackets,
-    "flow.pkts_toclient": event.destinationPackets,
+    "flow.pkts_toserver": isTurned ? event.destinationPackets : event.sourcePackets,
+    "flow.pkts_toclient": isTurned ? event.sourcePackets : event.destinationPackets,
     "flow.age": Math.floor(event.timeMs / 1000) - Math.floor(event.startMs / 1000),
     "flow.start": eveTime(event.startMs),
     "flow.end": eveTime(event.timeMs),
@@ -321,5 +350,7 @@ function smbFields(event: SmbEvent, txId: number): Fields {
 function guidText(hex: string): string {
   const turned = (from: number, to: number): string =>
     (hex.slice(2 * from, 2 * to).match(/../g) ?? []).reverse().join("");
-  return [turned(0, 4), turned(4, 6), turned(6, 8), turned(8, 10), turned(10, 16)].join("-");
+  return [turned(0, 4), turned(4, 6), turned(6, 8), turned(8, 10)]
+    .concat(turned(10, 12) + turned(12, 16))
+    .join("-");
 }

@@ -46,6 +46,13 @@ const ownSettings: ReadonlyArray<readonly [RegExp, string]> = [
   [/- smb:\s+types:/, "own choice of SMB commands"],
 ];
 
+// Why some filters are not met, as far as we know; the rest are open. All count as misses.
+const known: Readonly<Record<string, string>> = {
+  "bug-5162": "out-of-scope: calls of DCE/RPC count as SMB",
+  "dcerpc-smb-fail": "out-of-scope: calls of DCE/RPC count as SMB",
+  "decode-nsh-type2": "out-of-scope: network service headers",
+};
+
 /** Filters of each event type: claimed, met, why not. */
 export function compareWithSuricata(folder: string): Comparison[] {
   const comparisons = new Comparisons("N2", "suricata-verify");
@@ -70,13 +77,9 @@ function compareTest(folder: string, name: string, comparisons: Comparisons): vo
     }
     events ??= eveOf(folder);
     const made = events.filter((event) => isMatch(event, filter.match)).length;
-    const place = `${name} ${JSON.stringify(filter.match)}`;
+    const place = `${name} ${JSON.stringify(filter.match)} ${made}/${filter.count}`;
     if (made === filter.count) comparison.hit();
-    else
-      comparison.miss(
-        `${made < filter.count ? "too few" : "too many"}`,
-        `${place} ${made}/${filter.count}`,
-      );
+    else comparison.miss(known[name] ?? "open", place);
   }
 }
 
@@ -91,8 +94,12 @@ function testRule(test: SuricataTest, folder: string): string | undefined {
     if (argument.startsWith("--simulate")) return "simulated faults or IPS mode";
     return "settings by argument";
   }
-  const settings = join(folder, "suricata.yaml");
-  const text = existsSync(settings) ? readFileSync(settings, "utf8") : "";
+  const text = settingsOf(folder);
+  const readme = join(folder, "README.md");
+  const isConditional = /conditional logging/i;
+  if (existsSync(readme) && isConditional.test(readFileSync(readme, "utf8"))) {
+    return "logging decided by Suricata's rules";
+  }
   return ownSettings.find(([pattern]) => pattern.test(text))?.[1];
 }
 
@@ -111,9 +118,13 @@ function filterRule(type: string, filter: Filter, folder: string): string | unde
   return undefined;
 }
 
+function settingsOf(folder: string): string {
+  const path = join(folder, "suricata.yaml");
+  return existsSync(path) ? readFileSync(path, "utf8") : "";
+}
+
 function hasSeed(folder: string): boolean {
-  const settings = join(folder, "suricata.yaml");
-  return existsSync(settings) && /community-id-seed: *[1-9]/.test(readFileSync(settings, "utf8"));
+  return /community-id-seed: *[1-9]/.test(settingsOf(folder));
 }
 
 function groupOf(key: string): string {
@@ -145,6 +156,9 @@ function eveOf(folder: string): EveEvent[] {
   const reader = new CaptureReader(bytes);
   const events: EveEvent[] = [];
   const transactions = new Map<string, number>();
+  const dnsVersion = /dns:\s+(enabled: (?:yes|true)\s+)?version: 2/.test(settingsOf(folder))
+    ? 2
+    : 3;
   let packetCount = 0;
   const analyzer = new NetworkAnalyzer({
     digests: networkDigests,
@@ -152,7 +166,7 @@ function eveOf(folder: string): EveEvent[] {
       const key = `${event.flowId} ${event.kind}`;
       const count = transactions.get(key) ?? 0;
       transactions.set(key, count + 1);
-      events.push(...eveEvents(event, packetCount, count));
+      events.push(...eveEvents(event, { packetCount, txId: count, dnsVersion }));
     },
   });
   const { packet } = reader;
