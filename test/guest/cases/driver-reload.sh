@@ -24,6 +24,8 @@ work storm exec 20 1 &
 work files &
 work run-memfd friend &
 work many-threads 4 &
+ifconfig lo up
+work sockets &
 
 cycle=0
 while [ $cycle -lt "$count" ]; do

@@ -4,7 +4,7 @@
 . /uc/lib.sh
 . /uc/driver-lib.sh
 
-plan 9
+plan 12
 ifconfig lo up
 # How many of the sensor's probes patch their functions now.
 armed() { grep -E '(inet|udp|sock)' /sys/kernel/debug/kprobes/list | grep -vc DISABLED; }
@@ -16,11 +16,26 @@ is "without the sensor" "$(ask start 0x77)" done
 is "nothing is patched" "$(armed)" 0
 check "the program runs again" sh -c 'sockets >/tmp/uc-untold'
 is "with it again" "$(ask start 0x7f)" done
-sockets block &
+
+sockets block 8 &
 blocked=$!
+host_say told other $blocked
 sleep 1
-host_say told blocked $blocked
-check "the driver unloads under a connect and an accept" rmmod undercroft
+check "the driver unloads under connects and an accept" rmmod undercroft
 kill $blocked
 wait $blocked
-is "both end as ever" $? 143
+is "all end as ever" $? 143
+
+# More connects at once than can be followed.
+ask restart >/dev/null
+check "the driver loads again" load_driver
+sockets block 1100 >/tmp/uc-crowd &
+blocked=$!
+host_say told other $blocked
+check "a crowd waits" wait_for 20 grep -q waiting /tmp/uc-crowd
+cat /tmp/uc-crowd >&8
+kill $blocked
+wait $blocked
+# Losses without a ring are told at the heartbeat.
+sleep 1
+is "all of it arrives" "$(ask sync)" done

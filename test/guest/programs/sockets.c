@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Does a known list of things with sockets and prints one `told socket ..` line for each that the
-// driver has to report, in the words of driver-sockets.test.ts. `sockets block` instead waits in a
-// connect that nobody answers and in an accept that nobody asks for, until it is killed.
+// driver has to report, in the words of driver-sockets.test.ts. `sockets block COUNT` instead waits
+// in so many connects, which nobody answers, and in an accept that nobody asks for, until it is
+// killed; it tells how many connects wait.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -460,32 +462,59 @@ static void *accept_forever(void *listener)
 	return NULL;
 }
 
-/* A listener whose queue is full answers nobody. */
-static void block(void)
+static int listen_at(const Name *name)
 {
-	int silent = open_socket(AF_INET, SOCK_STREAM), quiet = open_socket(AF_INET, SOCK_STREAM);
-	Name name = name_of("127.0.0.1", 4100), other = name_of("127.0.0.1", 4101);
-	pthread_t thread;
-	int i;
+	int fd = open_socket(AF_INET, SOCK_STREAM);
 
-	must(bind(silent, (struct sockaddr *)&name, bytes_of(&name)), "bind");
-	must(listen(silent, 0), "listen");
-	must(bind(quiet, (struct sockaddr *)&other, bytes_of(&other)), "bind");
-	must(listen(quiet, 0), "listen");
-	pthread_create(&thread, NULL, accept_forever, &quiet);
-	for (i = 0; i < 4; i++)
-		connect(open_socket(AF_INET, SOCK_STREAM), (struct sockaddr *)&name,
-			bytes_of(&name));
+	must(bind(fd, (const struct sockaddr *)name, bytes_of(name)), "bind");
+	must(listen(fd, 0), "listen");
+	return fd;
+}
+
+static unsigned int answered;
+
+static void *connect_forever(void *remote)
+{
+	int fd = open_socket(AF_INET, SOCK_STREAM);
+
+	connect(fd, remote, bytes_of(remote));
+	__atomic_fetch_add(&answered, 1, __ATOMIC_RELAXED);
+	pause();
+	return NULL;
+}
+
+/* A listener whose queue is full answers nobody. */
+static void block(unsigned int count)
+{
+	Name silent = name_of("127.0.0.1", 4100), quiet = name_of("127.0.0.1", 4101);
+	const struct rlimit files = { count + 64, count + 64 };
+	int idle = listen_at(&quiet);
+	pthread_attr_t small;
+	pthread_t thread;
+	unsigned int i;
+
+	listen_at(&silent);
+	must(setrlimit(RLIMIT_NOFILE, &files), "setrlimit");
+	pthread_attr_init(&small);
+	pthread_attr_setstacksize(&small, 32768);
+	if (pthread_create(&thread, &small, accept_forever, &idle))
+		fail("thread");
+	for (i = 0; i < count; i++) {
+		if (pthread_create(&thread, &small, connect_forever, &silent))
+			fail("thread");
+	}
+	sleep(2);
+	printf("told waiting %u\n", count - __atomic_load_n(&answered, __ATOMIC_RELAXED));
+	fflush(stdout);
+	pause();
 }
 
 int main(int argc, char **argv)
 {
 	struct stat namespace;
 
-	if (argc > 1 && strcmp(argv[1], "block") == 0) {
-		block();
-		return 0;
-	}
+	if (argc > 2 && strcmp(argv[1], "block") == 0)
+		block((unsigned int)atoi(argv[2]));
 	must(stat("/proc/self/ns/net", &namespace), "/proc/self/ns/net");
 	printf("told namespace %lu\ntold pid %d\n", (unsigned long)namespace.st_ino, getpid());
 	do_tcp("127.0.0.1", "0.0.0.0");
