@@ -6,6 +6,7 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type BenchRow, commitName, machineName } from "../bench/row.ts";
+import { compareWithArkime } from "../test/corpora/arkime.ts";
 import type { Comparison } from "../test/corpora/comparison.ts";
 import { compareJa3, compareJa4 } from "../test/corpora/ja-fingerprints.ts";
 import { surviveDamage } from "../test/corpora/robustness.ts";
@@ -21,9 +22,10 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const oracles: Readonly<Record<string, Oracle>> = {
   zeek: { corpus: "zeek-btest", compare: compareWithZeek },
   suricata: { corpus: "suricata-verify", compare: compareWithSuricata },
+  arkime: { corpus: "arkime-pcap", compare: compareWithArkime },
   ja4: { corpus: "ja4", compare: compareJa4 },
-  robustness: { corpus: "tcpdump-tests", compare: surviveDamage },
   ja3: { corpus: "arkime-pcap", compare: compareJa3 },
+  robustness: { corpus: "tcpdump-tests", compare: surviveDamage },
 };
 const usage = `usage: npm run corpora -- network [--dir DIR] [--only NAME] [--misses] [--json]
                                   [--seed NUMBER]
