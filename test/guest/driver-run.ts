@@ -14,9 +14,9 @@ import { ServerSide, type ServerSideOptions } from "./server-side.ts";
 
 const here: string = import.meta.dirname;
 const repeatsMax = 2;
-const programs = ["storm", "run-memfd", "many-threads", "map-executable", "sockets"].map((name) =>
-  join(here, "programs", `${name}.c`),
-);
+const programs = [
+  ...["storm", "run-memfd", "many-threads", "map-executable", "sockets", "wait-in-connect"],
+].map((name) => join(here, "programs", `${name}.c`));
 /** Cases by what follows `driver-` in their names, with arguments. */
 export interface DriverRun extends ServerSideOptions {
   readonly cases: ReadonlyArray<readonly [name: string, ...args: string[]]>;

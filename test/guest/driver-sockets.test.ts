@@ -49,14 +49,10 @@ describe.each(kernelSeries)("the socket sensor on kernel %s", (series) => {
     expect(others).toEqual(new Set(side.told.get("other")?.map(Number)));
     const waiting = Number(side.told.get("waiting")?.at(-1));
     expect(waiting).toBeGreaterThan(followedMax);
-    const lost = side.losses.map(({ reason, recordClass, count }) => ({
-      reason,
-      recordClass,
-      count,
-    }));
-    expect(lost).toEqual([
-      { reason: "reentry", recordClass: "socket", count: waiting - followedMax },
-    ]);
+    const kinds = side.losses.map(({ reason, recordClass }) => `${reason} ${recordClass}`);
+    expect(new Set(kinds)).toEqual(new Set(["reentry socket"]));
+    const lost = side.losses.reduce((sum, { count }) => sum + count, 0);
+    expect(lost).toBe(waiting - followedMax);
     expect(side.stats.loss).toMatchObject({ unaccounted: 0, mismatches: 0 });
   });
 });

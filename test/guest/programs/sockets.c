@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Does a known list of things with sockets and prints one `told socket ..` line for each that the
-// driver has to report, in the words of driver-sockets.test.ts. `sockets block COUNT` instead waits
-// in so many connects, which nobody answers, and in an accept that nobody asks for, until it is
-// killed; it tells how many connects wait.
+// driver has to report, in the words of driver-sockets.test.ts.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -17,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -202,6 +199,23 @@ static void *connect_later(void *remote)
 	return NULL;
 }
 
+/* A connect by another name; a connect undone is none. */
+static void do_fast_open(const Name *remote, int listener)
+{
+	const struct sockaddr nowhere = { .sa_family = AF_UNSPEC };
+	int fd = open_socket(remote->ss_family, SOCK_STREAM);
+	Name local;
+
+	must((int)sendto(fd, "a", 1, MSG_FASTOPEN, (const struct sockaddr *)remote,
+			 bytes_of(remote)),
+	     "sendto");
+	local = local_of(fd);
+	tell_result("connect", fd, &local, remote, 0);
+	do_accept(listener);
+	must(connect(fd, &nowhere, sizeof(nowhere)), "disconnect");
+	close(fd);
+}
+
 static void do_tcp(const char *address, const char *wildcard)
 {
 	Name server = name_of(address, 0), nobody = name_of(address, 1), anywhere;
@@ -242,6 +256,7 @@ static void do_tcp(const char *address, const char *wildcard)
 	do_connect(client, &server, 0);
 	do_accept(listener);
 	close(client);
+	do_fast_open(&server, listener);
 	close(slow);
 	close(refused);
 	close(listener);
@@ -392,6 +407,21 @@ static void do_questions(const char *address)
 	close(listener);
 }
 
+/* To the kernel an IPv4 address without a family is one with it, for sending alone. */
+static void do_without_family(void)
+{
+	Name remote = name_of("127.0.0.1", 4003), nameless = remote;
+	int fd = open_socket(AF_INET, SOCK_DGRAM);
+	Name local;
+
+	nameless.ss_family = AF_UNSPEC;
+	must((int)sendto(fd, "a", 1, 0, (const struct sockaddr *)&nameless, bytes_of(&remote)),
+	     "sendto");
+	local = local_of(fd);
+	tell_result("send", fd, &local, &remote, 0);
+	close(fd);
+}
+
 /* IPv4 over sockets of the other family. */
 static void do_mapped(void)
 {
@@ -456,65 +486,10 @@ static void do_local(void)
 	close(server);
 }
 
-static void *accept_forever(void *listener)
-{
-	must(accept(*(int *)listener, NULL, NULL), "accept");
-	return NULL;
-}
-
-static int listen_at(const Name *name)
-{
-	int fd = open_socket(AF_INET, SOCK_STREAM);
-
-	must(bind(fd, (const struct sockaddr *)name, bytes_of(name)), "bind");
-	must(listen(fd, 0), "listen");
-	return fd;
-}
-
-static unsigned int answered;
-
-static void *connect_forever(void *remote)
-{
-	int fd = open_socket(AF_INET, SOCK_STREAM);
-
-	connect(fd, remote, bytes_of(remote));
-	__atomic_fetch_add(&answered, 1, __ATOMIC_RELAXED);
-	pause();
-	return NULL;
-}
-
-/* A listener whose queue is full answers nobody. */
-static void block(unsigned int count)
-{
-	Name silent = name_of("127.0.0.1", 4100), quiet = name_of("127.0.0.1", 4101);
-	const struct rlimit files = { count + 64, count + 64 };
-	int idle = listen_at(&quiet);
-	pthread_attr_t small;
-	pthread_t thread;
-	unsigned int i;
-
-	listen_at(&silent);
-	must(setrlimit(RLIMIT_NOFILE, &files), "setrlimit");
-	pthread_attr_init(&small);
-	pthread_attr_setstacksize(&small, 32768);
-	if (pthread_create(&thread, &small, accept_forever, &idle))
-		fail("thread");
-	for (i = 0; i < count; i++) {
-		if (pthread_create(&thread, &small, connect_forever, &silent))
-			fail("thread");
-	}
-	sleep(2);
-	printf("told waiting %u\n", count - __atomic_load_n(&answered, __ATOMIC_RELAXED));
-	fflush(stdout);
-	pause();
-}
-
-int main(int argc, char **argv)
+int main(void)
 {
 	struct stat namespace;
 
-	if (argc > 2 && strcmp(argv[1], "block") == 0)
-		block((unsigned int)atoi(argv[2]));
 	must(stat("/proc/self/ns/net", &namespace), "/proc/self/ns/net");
 	printf("told namespace %lu\ntold pid %d\n", (unsigned long)namespace.st_ino, getpid());
 	do_tcp("127.0.0.1", "0.0.0.0");
@@ -524,6 +499,7 @@ int main(int argc, char **argv)
 	do_questions("127.0.0.1");
 	do_questions("::1");
 	do_mapped();
+	do_without_family();
 	do_unreachable();
 	do_raw();
 	do_local();
