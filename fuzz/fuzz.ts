@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // `npm run fuzz -- [target...] [--seconds N] [--json]`: builds the fuzz targets with clang and runs
-// them. The canary comes first: a drain with a planted hole, which must be found, or nothing that
+// them; `network [--seed N]` alone runs the one of network-fuzz.ts. The canary comes first: a drain with a planted hole, which must be found, or nothing that
 // follows means anything. What was learned stays in build/fuzz, what was found in build/fuzz/found.
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { fuzzNetwork } from "./network-fuzz.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const BUILD = join(ROOT, "build/fuzz");
@@ -129,18 +130,30 @@ function chosen(names: readonly string[]): readonly Target[] {
   const unknown = names.find((name) => !TARGETS.some((target) => target.name === name));
   if (unknown !== undefined) {
     const known = TARGETS.map((target) => `${target.name}: ${target.about}`).join("\n  ");
-    fail(`no target is called ${unknown}; there are\n  ${known}`);
+    fail(
+      `no target is called ${unknown}; there are\n  ${known}\n  network: alone, changed captures`,
+    );
   }
   return names.length === 0 ? TARGETS : TARGETS.filter((target) => names.includes(target.name));
 }
 
-function main(): void {
+async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { seconds: { type: "string" }, json: { type: "boolean", default: false } },
+    options: {
+      seconds: { type: "string" },
+      seed: { type: "string" },
+      json: { type: "boolean", default: false },
+    },
   });
   const seconds = Number(values.seconds ?? SECONDS_DEFAULT);
   if (!(seconds >= 1)) fail(`--seconds ${values.seconds}: give a number of at least 1`);
+  if (positionals.join() === "network") {
+    const seed = Number(values.seed ?? Date.now() % 2 ** 31);
+    if (!Number.isInteger(seed)) fail(`--seed ${values.seed}: give a whole number`);
+    process.exitCode = await fuzzNetwork(seconds, seed, values.json);
+    return;
+  }
   const targets = chosen(positionals);
   const say = (line: string) => {
     if (!values.json) console.log(line);
@@ -179,4 +192,4 @@ function main(): void {
   process.exitCode = totals.crashes === 0 && totals.executions > 0 ? 0 : 1;
 }
 
-main();
+await main();
