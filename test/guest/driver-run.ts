@@ -14,14 +14,19 @@ import { ServerSide, type ServerSideOptions } from "./server-side.ts";
 
 const here: string = import.meta.dirname;
 const repeatsMax = 2;
+// The translator counts each byte of a string instruction, which no processor does.
+const wordCopies = "clearcpuid=erms,fsrm";
 const programs = [
   ...["storm", "run-memfd", "many-threads", "map-executable", "sockets", "wait-in-connect"],
+  "socket-cost",
 ].map((name) => join(here, "programs", `${name}.c`));
 /** Cases by what follows `driver-` in their names, with arguments. */
 export interface DriverRun extends ServerSideOptions {
   readonly cases: ReadonlyArray<readonly [name: string, ...args: string[]]>;
   readonly cpus: number;
   readonly limitSeconds?: number;
+  /** The guest's clock counts instructions. */
+  readonly icount?: boolean;
 }
 
 function text(path: string, name: string): GuestFile {
@@ -55,6 +60,7 @@ async function runOnce(series: string, run: DriverRun): Promise<[ServerSide, Gue
       ],
       region: { path, bytes, placement: side.placement },
       cpus: run.cpus,
+      ...(run.icount === true ? { icount: true, append: wordCopies } : {}),
       timeoutMs: ((run.limitSeconds ?? 90) * run.cases.length + 60) * 1000,
       during: (guest) => side.play(guest),
     });

@@ -27,6 +27,24 @@ function line(event: SocketEvent | DnsQueryEvent): string {
   return `dns ${common} ${name} ${queryType} ${transactionId} ${truncated ? "cut" : "whole"}`;
 }
 
+/** Instructions of one kind of operation, by label. */
+function costsOf(lines: readonly string[], wanted: string): Record<string, number> {
+  const costs: Record<string, number> = {};
+  for (const line of lines) {
+    const [label = "", kind, cost] = line.split(" ");
+    if (kind === wanted) costs[label] = Number(cost);
+  }
+  return costs;
+}
+
+/** What the sensor may add to an operation: half as much again as was measured. */
+const costsMax: ReadonlyArray<readonly [kind: string, added: number]> = [
+  ["stream", 3600],
+  ["datagram", 950],
+  ["first", 2300],
+  ["question", 3400],
+];
+
 describe.each(kernelSeries)("the socket sensor on kernel %s", (series) => {
   test("tells what a program did with sockets, no more and no less", async () => {
     const side = await runDriver(series, { cpus: 1, cases: [["sockets"]] });
@@ -54,5 +72,20 @@ describe.each(kernelSeries)("the socket sensor on kernel %s", (series) => {
     const lost = side.losses.reduce((sum, { count }) => sum + count, 0);
     expect(lost).toBe(waiting - followedMax);
     expect(side.stats.loss).toMatchObject({ unaccounted: 0, mismatches: 0 });
+  });
+
+  test("costs nothing when off and little when on", async () => {
+    const side = await runDriver(series, { cpus: 1, cases: [["socket-cost"]], icount: true });
+    const lines = side.told.get("cost") ?? [];
+    for (const [kind, addedMax] of costsMax) {
+      const { bare = 0, off = 0, on = 0 } = costsOf(lines, kind);
+      console.info(`${series} ${kind}: ${bare} bare, ${off} off, ${on} on`);
+      expect(bare).toBeGreaterThan(1000);
+      expect((off - bare) / bare).toBeLessThan(0.02);
+      // The sensor was there, and did something.
+      expect(on - off).toBeGreaterThan(300);
+      expect(on - off).toBeLessThan(addedMax);
+    }
+    expect(side.events.filter((event) => event.kind === "dns.query").length).toBe(520);
   });
 });
