@@ -10,7 +10,12 @@
       "sources": [
         "<!@(node -p \"JSON.parse(fs.readFileSync('addon/sources.json')).sources.join(' ')\")"
       ],
-      "include_dirs": ["addon", "guest-drivers/wire", "guest-drivers/core"],
+      "include_dirs": [
+        "addon",
+        "guest-drivers/wire",
+        "guest-drivers/core",
+        "guest-drivers/core/port-user"
+      ],
       "defines": ["NAPI_VERSION=9", "_FORTIFY_SOURCE=3"],
       "cflags": ["-Wall", "-Wextra", "-fvisibility=hidden", "-fstack-protector-strong", "-O2"],
       "cflags!": ["-O3", "-fno-omit-frame-pointer"],

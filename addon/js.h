@@ -70,6 +70,7 @@ bool Define(napi_env env, napi_value exports, const char* name, napi_callback ca
 bool DefineRegion(napi_env env, napi_value exports);
 bool DefineConsumer(napi_env env, napi_value exports);
 bool DefineWriter(napi_env env, napi_value exports);
+bool DefinePackets(napi_env env, napi_value exports);
 bool DefineDoorbell(napi_env env, napi_value exports);
 
 }  // namespace undercroft

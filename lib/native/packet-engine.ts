@@ -220,7 +220,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   EACCES: "run as root, or with CAP_NET_RAW and, for inline mode, CAP_NET_ADMIN",
   EBUSY: "the slot, its lane or the uplink's name is in use already",
   ENOENT: "there is no such lane in this region, or no /dev/net/tun",
-  EINVAL: "only Ethernet interfaces can be watched, and the snap length must be 14 at least",
+  EINVAL: "only Ethernet interfaces can be watched, and the snap length must be 64 at least",
   ENOMEM: "lower the number of interfaces: the kernel has no memory for a capture ring",
   ENOSPC: "lower the number of interfaces",
 };
