@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// `npm run fuzz -- [target...] [--seconds N] [--json]`: builds the fuzz targets with clang and runs
-// them; `network [--seed N]` alone runs the one of network-fuzz.ts. The canary comes first: a drain with a planted hole, which must be found, or nothing that
-// follows means anything. What was learned stays in build/fuzz, what was found in build/fuzz/found.
+// `npm run fuzz -- [target...] [--seconds N] [--json]`: builds the fuzz targets with clang and
+// runs them; `network [--seed N]` alone is network-fuzz.ts. The canary comes first: a drain with a
+// planted hole, which must be found, or nothing that follows means anything. What was learned
+// stays in build/fuzz, what was found in build/fuzz/found.
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

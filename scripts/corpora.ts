@@ -69,6 +69,8 @@ for (const [name, oracle] of Object.entries(oracles)) {
 }
 
 function print(comparison: Comparison): void {
+  // What is wholly left out has no figure.
+  if (values.json && comparison.wanted === 0) return;
   if (values.json) console.log(JSON.stringify({ ...rowOf(comparison), machine, commit }));
   else console.log(lineOf(comparison));
   if (!values.misses) return;
@@ -88,7 +90,8 @@ function rowOf(comparison: Comparison): BenchRow {
 
 function lineOf(comparison: Comparison): string {
   const { goal, metric, peer, wanted, matched, percent } = comparison;
-  const cells = [goal, metric, peer, wanted, matched, percent.toFixed(1), whyNot(comparison)];
+  const share = wanted === 0 ? "-" : percent.toFixed(1);
+  const cells = [goal, metric, peer, wanted, matched, share, whyNot(comparison)];
   return `| ${cells.join(" | ")} |`;
 }
 

@@ -28,16 +28,16 @@ export const refusedWords: readonly RefusedWord[] = [
   { word: "collector", use: "sensor", allowed: /garbage collectors?/gi },
   { word: "shm", use: "region", allowed: /\/dev\\?\/shm|shm_(open|unlink)|dev_shm/gi },
   { word: "ioc", use: "indicator" },
-  { word: "rpc", use: "command", allowed: /rpc_pipefs/g },
+  { word: "rpc", use: "command", allowed: /rpc_pipefs|DCE\/RPC/g },
   { word: "whitelist", use: "allow list" },
   { word: "blacklist", use: "block list or indicators" },
   {
     word: "host",
     use: "hypervisor host",
-    // The last two are names that protocols and Zeek's logs gave.
+    // The last ones are names that protocols and the logs of other programs gave.
     allowed: new RegExp(
       "hypervisor[ -]hosts?|[\"'`]host[\"'`]|localhost|/etc/hosts|host_(say|wait)" +
-        "|host_key_alg|\\bhost: ",
+        "|host_key_alg|(\\b|\\\\n)host: |queryHost|http\\.host|HTTP hosts",
       "gi",
     ),
   },

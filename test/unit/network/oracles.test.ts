@@ -23,7 +23,7 @@ const rowOf = (rows: readonly Comparison[], metric: string): Comparison | undefi
 
 test("suricata-verify: right filters are met, wrong ones and unclaimed ones are not", () => {
   const filter = (count: number, match: string): string =>
-    `  - filter:\n      count: ${count}\n      match:\n        event_type: http\n        ${match}\n`;
+    `  - filter: {count: ${count}, match: {event_type: http, ${match}}}\n`;
   mkdirSync(join(folder, "one"));
   copyFileSync(sample, join(folder, "one/input.pcap"));
   const checks = [
@@ -43,7 +43,7 @@ test("suricata-verify: right filters are met, wrong ones and unclaimed ones are 
 test("suricata-verify: a test with settings of its own is left out", () => {
   mkdirSync(join(folder, "one"));
   copyFileSync(sample, join(folder, "one/input.pcap"));
-  const check = "checks:\n  - filter:\n      count: 1\n      match:\n        event_type: tls\n";
+  const check = "checks:\n  - filter: {count: 1, match: {event_type: tls}}\n";
   writeFileSync(join(folder, "one/test.yaml"), `args:\n- --simulate-ips\n${check}`);
   const row = rowOf(compareWithSuricata(folder), "tls filters");
   expect([row?.wanted, row?.excluded.get("simulated faults or IPS mode")]).toEqual([0, 1]);
