@@ -19,10 +19,19 @@ export interface AnalyzerOptions {
   /** Drop packets with wrong checksums; off, because offload leaves them unfilled on taps. */
   readonly verifyChecksums?: boolean;
   readonly flowsMax?: number;
-  /** Bytes that all TCP streams together may hold back for order. */
+  /** Bytes that all TCP streams together may hold back for order. Default 32 MiB. */
   readonly heldBytesMax?: number;
+  /** Bytes that the parsers of all flows together may keep. Default 32 MiB. */
+  readonly parserBytesMax?: number;
   /** Milliseconds between two updates of a live flow. */
   readonly updateMs?: number;
+}
+
+/** What an analyzer gave up for want of room. */
+export interface AnalyzerDrops {
+  readonly flows: number;
+  readonly fragments: number;
+  readonly parsers: number;
 }
 
 /** Counters of an analyzer. */
@@ -34,7 +43,10 @@ export interface AnalyzerCounts {
   flows: number;
 }
 
-const detectionTriesMax = 4;
+/** Payloads that are looked at for a protocol: from its start a stream shows it soon, but one that
+ * was picked up on its way may be in the middle of something long. */
+const detectionTriesMax = 6;
+const detectionTriesMidstreamMax = 64;
 
 /** Analyses the packets of one source. */
 export class NetworkAnalyzer implements StreamTaker, ParserContext {
@@ -45,6 +57,11 @@ export class NetworkAnalyzer implements StreamTaker, ParserContext {
   readonly #table: FlowTable;
   readonly #budget: StreamBudget;
   readonly #updateMs: number;
+  readonly #parserBytesMax: number;
+  #parserBytes = 0;
+  #cutParsers = 0;
+  /** Flows whose parsers keep something, those that have done so longest first. */
+  readonly #holding = new Set<Flow>();
   #timeMs = 0;
   #flow: Flow | undefined;
 
@@ -52,6 +69,7 @@ export class NetworkAnalyzer implements StreamTaker, ParserContext {
     this.#options = options;
     this.digests = options.digests;
     this.#updateMs = options.updateMs ?? 60_000;
+    this.#parserBytesMax = options.parserBytesMax ?? 32 << 20;
     this.#budget = { heldBytes: 0, heldBytesMax: options.heldBytesMax ?? 32 << 20 };
     this.#table = new FlowTable(options.flowsMax ?? 65_536, this.#budget, (flow, reason) =>
       this.#close(flow, reason),
@@ -78,10 +96,19 @@ export class NetworkAnalyzer implements StreamTaker, ParserContext {
     this.#table.flush();
   }
 
-  /** Flows given up for want of room, and datagrams whose fragments were. */
-  get dropped(): { readonly flows: number; readonly fragments: number } {
+  /** What was given up for want of room: flows, datagrams in fragments, the reading of flows. */
+  get dropped(): AnalyzerDrops {
     const fragments = this.#decoder.fragments.droppedCount;
-    return { flows: this.#table.evictedCount, fragments };
+    return { flows: this.#table.evictedCount, fragments, parsers: this.#cutParsers };
+  }
+
+  hold(bytes: number): void {
+    const flow = this.#flow;
+    if (flow === undefined) return;
+    this.#parserBytes += bytes;
+    flow.heldBytes += bytes;
+    if (flow.heldBytes > 0) this.#holding.add(flow);
+    else this.#holding.delete(flow);
   }
 
   base(): NetworkEventBase {
@@ -118,7 +145,7 @@ export class NetworkAnalyzer implements StreamTaker, ParserContext {
     const flow = this.#flow;
     if (flow === undefined) return;
     if (flow.parser === undefined) {
-      if (flow.detectionTries >= detectionTriesMax) return;
+      if (!hasTriesLeft(flow)) return;
       flow.detectionTries += 1;
       flow.parser = detectStream(this, bytes, start, end);
       if (flow.parser === undefined) return;
@@ -147,6 +174,33 @@ export class NetworkAnalyzer implements StreamTaker, ParserContext {
     }
     if (packet.protocol === TCP) this.#segment(flow, packet, isFromSource);
     else if (packet.protocol === UDP) this.#datagram(flow, packet, isFromSource);
+    if (this.#parserBytes > this.#parserBytesMax) this.#cutParsersDown();
+  }
+
+  // Those that have kept something longest stop being read.
+  #cutParsersDown(): void {
+    for (const flow of this.#holding) {
+      this.#stopParser(flow);
+      if (this.#parserBytes <= this.#parserBytesMax) return;
+    }
+  }
+
+  #stopParser(flow: Flow): void {
+    const outer = this.#flow;
+    this.#flow = flow;
+    this.#cutParsers += 1;
+    this.anomaly("memory_limit");
+    flow.parser?.end();
+    flow.parser = undefined;
+    flow.detectionTries = detectionTriesMidstreamMax;
+    this.#giveBack(flow);
+    this.#flow = outer;
+  }
+
+  #giveBack(flow: Flow): void {
+    this.#parserBytes -= flow.heldBytes;
+    flow.heldBytes = 0;
+    this.#holding.delete(flow);
   }
 
   #segment(flow: Flow, packet: Packet, isFromSource: boolean): void {
@@ -156,7 +210,7 @@ export class NetworkAnalyzer implements StreamTaker, ParserContext {
     const isSyn = (packet.flags & SYN) !== 0;
     const first = isSyn ? (packet.sequence + 1) % 2 ** 32 : packet.sequence;
     if (!stream.isStarted) stream.begin(first);
-    const isRead = !(flow.parser?.isDone ?? flow.detectionTries >= detectionTriesMax);
+    const isRead = !(flow.parser?.isDone ?? !hasTriesLeft(flow));
     const taker = isRead ? this : undefined;
     if (packet.flags & ACK && peer.stream.isStarted) {
       const acknowledged = peer.stream.offsetOf(packet.acknowledgement);
@@ -176,7 +230,7 @@ export class NetworkAnalyzer implements StreamTaker, ParserContext {
     const { bytes, start, end } = packet;
     if (end <= start) return;
     if (flow.parser === undefined) {
-      if (flow.detectionTries >= detectionTriesMax) return;
+      if (!hasTriesLeft(flow)) return;
       flow.detectionTries += 1;
       flow.parser = detectDatagram(this, bytes, start, end);
       if (flow.parser === undefined) return;
@@ -194,6 +248,7 @@ export class NetworkAnalyzer implements StreamTaker, ParserContext {
       side.stream.release();
     }
     flow.parser?.end();
+    this.#giveBack(flow);
     this.#tellFlow(flow, "flow.close", reason);
     this.#flow = outer;
   }
@@ -240,6 +295,11 @@ export class NetworkAnalyzer implements StreamTaker, ParserContext {
     this.#flow = undefined;
     this.anomaly(name);
   }
+}
+
+function hasTriesLeft(flow: Flow): boolean {
+  const isMidstream = flow.protocol === TCP && flow.source.state === "partial";
+  return flow.detectionTries < (isMidstream ? detectionTriesMidstreamMax : detectionTriesMax);
 }
 
 function noFlow(timeMs: number): NetworkEventBase {

@@ -76,14 +76,22 @@ export function ipv6Text(bytes: Uint8Array, at: number): string {
   return text;
 }
 
+/** Told what a parser keeps, for the limit over all flows. */
+export interface MemoryLedger {
+  /** Bytes that are kept from now on; negative: given back. */
+  hold(bytes: number): void;
+}
+
 /** A growing store of bytes with a limit; what does not fit is refused as a whole. */
 export class ByteStore {
   bytes: Uint8Array = new Uint8Array(0);
   length = 0;
   readonly #bytesMax: number;
+  readonly #ledger: MemoryLedger;
 
-  constructor(bytesMax: number) {
+  constructor(bytesMax: number, ledger: MemoryLedger) {
     this.#bytesMax = bytesMax;
+    this.#ledger = ledger;
   }
 
   /** Adds [start, end); false when the limit forbids it. */
@@ -95,6 +103,7 @@ export class ByteStore {
         Math.min(this.#bytesMax, Math.max(wanted, 2 * this.length, 256)),
       );
       grown.set(this.bytes.subarray(0, this.length));
+      this.#ledger.hold(grown.length - this.bytes.length);
       this.bytes = grown;
     }
     this.bytes.set(source.subarray(start, end), this.length);
@@ -107,7 +116,9 @@ export class ByteStore {
     if (count === 0) return;
     this.bytes.copyWithin(0, count, this.length);
     this.length -= count;
-    if (this.length === 0) this.bytes = new Uint8Array(0);
+    if (this.length > 0) return;
+    this.#ledger.hold(-this.bytes.length);
+    this.bytes = new Uint8Array(0);
   }
 }
 

@@ -12,6 +12,8 @@ interface Pending {
 }
 
 const pendingMax = 256;
+/** About what a query that waits takes beside its name. */
+const pendingBytes = 400;
 const messageBytesMax = 65_537;
 
 /** Reads DNS messages of a flow. */
@@ -20,12 +22,15 @@ export class DnsParser implements FlowParser {
   isDone = false;
   readonly #context: ParserContext;
   readonly #isStream: boolean;
-  readonly #stores = [new ByteStore(messageBytesMax * 2), new ByteStore(messageBytesMax * 2)];
+  readonly #stores: readonly ByteStore[];
   readonly #pending = new Map<string, Pending>();
 
   constructor(context: ParserContext, isStream: boolean) {
     this.#context = context;
     this.#isStream = isStream;
+    this.#stores = [messageBytesMax * 2, messageBytesMax * 2].map(
+      (bytesMax) => new ByteStore(bytesMax, context),
+    );
   }
 
   data(isFromSource: boolean, bytes: Uint8Array, start: number, end: number): void {
@@ -74,20 +79,25 @@ export class DnsParser implements FlowParser {
     if (!message.isResponse) {
       const before = this.#pending.get(key);
       if (before !== undefined) this.#tell(before.message, undefined, before.timeMs);
-      this.#pending.delete(key);
+      this.#forget(key);
       this.#pending.set(key, { message, timeMs });
+      this.#context.hold(pendingBytes + key.length);
       if (this.#pending.size > pendingMax) this.#dropOldest();
       return;
     }
     const pending = this.#pending.get(key);
-    this.#pending.delete(key);
+    this.#forget(key);
     this.#tell(pending?.message, message, pending?.timeMs ?? timeMs);
+  }
+
+  #forget(key: string): void {
+    if (this.#pending.delete(key)) this.#context.hold(-pendingBytes - key.length);
   }
 
   #dropOldest(): void {
     const [first] = this.#pending;
     if (first === undefined) return;
-    this.#pending.delete(first[0]);
+    this.#forget(first[0]);
     this.#tell(first[1].message, undefined, first[1].timeMs);
   }
 

@@ -57,6 +57,8 @@ export class Flow {
   history = "";
   services: string[] = [];
   parser: FlowParser | undefined;
+  /** Bytes that the parser keeps. */
+  heldBytes = 0;
   /** Payloads in which no protocol was recognised yet. */
   detectionTries = 0;
   communityId = "";

@@ -13,6 +13,8 @@ interface Exchange {
   version: string;
   headers: ReadonlyMap<string, string>;
   bodyBytes: number;
+  /** Characters of its head, which it keeps until it is told. */
+  readonly heldBytes: number;
 }
 
 const waitingMax = 128;
@@ -31,14 +33,20 @@ export class HttpParser implements FlowParser {
 
   constructor(context: ParserContext) {
     this.#context = context;
-    this.#request = new HttpSide({
-      onHead: (line, headers) => this.#requestHead(line, headers),
-      onBodyEnd: (bytes) => this.#requestEnd(bytes),
-    });
-    this.#response = new HttpSide({
-      onHead: (line) => this.#responseHead(line),
-      onBodyEnd: (bytes) => this.#responseEnd(bytes),
-    });
+    this.#request = new HttpSide(
+      {
+        onHead: (line, headers) => this.#requestHead(line, headers),
+        onBodyEnd: (bytes) => this.#requestEnd(bytes),
+      },
+      context,
+    );
+    this.#response = new HttpSide(
+      {
+        onHead: (line) => this.#responseHead(line),
+        onBodyEnd: (bytes) => this.#responseEnd(bytes),
+      },
+      context,
+    );
   }
 
   data(isFromSource: boolean, bytes: Uint8Array, start: number, end: number): void {
@@ -67,8 +75,11 @@ export class HttpParser implements FlowParser {
     const match = /^([!-~]+)[ \t]+(.*?)(?:[ \t]+HTTP\/(\d+\.\d+))?[ \t]*$/.exec(line);
     if (match === null) return "bad";
     const [, method = "", uri = "", version = ""] = match;
-    this.#asking = { method, uri, version, headers, bodyBytes: 0 };
+    let heldBytes = line.length;
+    for (const [name, value] of headers) heldBytes += name.length + value.length;
+    this.#asking = { method, uri, version, headers, bodyBytes: 0, heldBytes };
     this.#waiting.push(this.#asking);
+    this.#context.hold(heldBytes);
     if (this.#waiting.length > waitingMax) this.#tell(0);
     return "body";
   }
@@ -100,6 +111,7 @@ export class HttpParser implements FlowParser {
 
   #tell(responseBodyBytes: number): void {
     const exchange = this.#waiting.shift();
+    this.#context.hold(-(exchange?.heldBytes ?? 0));
     const answer = this.#answer;
     this.#answer = undefined;
     this.#depth += 1;

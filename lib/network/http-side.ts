@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One direction of HTTP/1: splits heads from bodies by length, chunks or the connection's end.
 // Called by the HTTP parser. It keeps header lines only, at most 64 KiB; bodies are counted.
-import { ByteStore, latin1 } from "./bytes.ts";
+import { ByteStore, latin1, type MemoryLedger } from "./bytes.ts";
 
 /** What a head says about the body after it. */
 export type HeadVerdict = "body" | "until-close" | "none" | "again" | "stop" | "bad";
@@ -20,15 +20,20 @@ const headBytesMax = 65_536;
 export class HttpSide {
   bodyBytes = 0;
   readonly #taker: HttpTaker;
-  readonly #line = new ByteStore(headBytesMax);
+  readonly #line: ByteStore;
+  readonly #ledger: MemoryLedger;
   #state: State = "line";
   #first = "";
   #headers = new Map<string, string>();
   #headBytes = 0;
+  /** Characters that the header map keeps. */
+  #headerBytes = 0;
   #left = 0;
 
-  constructor(taker: HttpTaker) {
+  constructor(taker: HttpTaker, ledger: MemoryLedger) {
     this.#taker = taker;
+    this.#ledger = ledger;
+    this.#line = new ByteStore(headBytesMax, ledger);
   }
 
   /** Takes bytes; returns the name of an anomaly where it cannot go on. */
@@ -100,6 +105,8 @@ export class HttpSide {
         if (text === "") return undefined;
         this.#first = text;
         this.#headers = new Map();
+        this.#ledger.hold(-this.#headerBytes);
+        this.#headerBytes = 0;
         this.#state = "headers";
         return undefined;
       case "headers":
@@ -116,7 +123,10 @@ export class HttpSide {
     const colon = text.indexOf(":");
     if (colon <= 0) return;
     const name = text.slice(0, colon).trim().toLowerCase();
-    if (!this.#headers.has(name)) this.#headers.set(name, text.slice(colon + 1).trim());
+    if (this.#headers.has(name)) return;
+    this.#headers.set(name, text.slice(colon + 1).trim());
+    this.#headerBytes += text.length;
+    this.#ledger.hold(text.length);
   }
 
   #takeChunkSize(text: string): string | undefined {

@@ -2,6 +2,7 @@
 // What a protocol parser may do: tell events and anomalies of its flow, and take digests. The
 // analyzer implements it for each flow; the digests come from outside, so this room stays pure.
 import type { NetworkEvent, NetworkEventBase } from "../model/model.ts";
+import type { MemoryLedger } from "./bytes.ts";
 
 /** Digests that the caller provides. */
 export interface NetworkDigests {
@@ -11,7 +12,7 @@ export interface NetworkDigests {
 }
 
 /** A parser's way out. */
-export interface ParserContext {
+export interface ParserContext extends MemoryLedger {
   readonly digests: NetworkDigests;
   /** Fields that every event of the flow carries, at the time of the packet in hand. */
   base(): NetworkEventBase;

@@ -30,10 +30,14 @@ export function looksLikeSmb(bytes: Uint8Array, start: number, end: number): boo
 }
 
 class SmbSide {
-  readonly store = new ByteStore(frameBytes + keptBytesMax);
+  readonly store: ByteStore;
   /** Rest of a message that is not kept. */
   skipBytes = 0;
   isLost = false;
+
+  constructor(context: ParserContext) {
+    this.store = new ByteStore(frameBytes + keptBytesMax, context);
+  }
 }
 
 /** Reads SMB of a flow. */
@@ -41,13 +45,14 @@ export class SmbParser implements FlowParser {
   readonly service = "smb";
   isDone = false;
   readonly #context: ParserContext;
-  readonly #sides = [new SmbSide(), new SmbSide()];
+  readonly #sides: readonly SmbSide[];
   #hasTold = false;
   #reader1: Smb1Reader | undefined;
   #reader2: Smb2Reader | undefined;
 
   constructor(context: ParserContext) {
     this.#context = context;
+    this.#sides = [new SmbSide(context), new SmbSide(context)];
   }
 
   data(isFromSource: boolean, bytes: Uint8Array, start: number, end: number): void {

@@ -10,9 +10,13 @@ const listsCount = 10;
 const keyExchangeInit = 20;
 
 class SshSide {
-  readonly store = new ByteStore(sideBytesMax);
+  readonly store: ByteStore;
   version = "";
   lists: string[] = [];
+
+  constructor(context: ParserContext) {
+    this.store = new ByteStore(sideBytesMax, context);
+  }
 }
 
 /** Whether bytes begin like an SSH banner. */
@@ -25,12 +29,14 @@ export class SshParser implements FlowParser {
   readonly service = "ssh";
   isDone = false;
   readonly #context: ParserContext;
-  readonly #client = new SshSide();
-  readonly #server = new SshSide();
+  readonly #client: SshSide;
+  readonly #server: SshSide;
   #hasTold = false;
 
   constructor(context: ParserContext) {
     this.#context = context;
+    this.#client = new SshSide(context);
+    this.#server = new SshSide(context);
   }
 
   data(isFromSource: boolean, bytes: Uint8Array, start: number, end: number): void {

@@ -11,10 +11,15 @@ const handshakeBytesMax = 1 << 18;
 const certificatesMax = 32;
 
 class TlsSide {
-  readonly records = new ByteStore(2 * recordBytesMax + 65_536);
-  readonly handshake = new ByteStore(handshakeBytesMax);
+  readonly records: ByteStore;
+  readonly handshake: ByteStore;
   isEncrypted = false;
   certificates: string[] = [];
+
+  constructor(context: ParserContext) {
+    this.records = new ByteStore(2 * recordBytesMax + 65_536, context);
+    this.handshake = new ByteStore(handshakeBytesMax, context);
+  }
 }
 
 /** Whether bytes begin like a TLS handshake record of either side. */
@@ -29,8 +34,8 @@ export class TlsParser implements FlowParser {
   readonly service = "ssl";
   isDone = false;
   readonly #context: ParserContext;
-  readonly #client = new TlsSide();
-  readonly #server = new TlsSide();
+  readonly #client: TlsSide;
+  readonly #server: TlsSide;
   #clientHello: Hello | undefined;
   #serverHello: Hello | undefined;
   #group = 0;
@@ -40,6 +45,8 @@ export class TlsParser implements FlowParser {
 
   constructor(context: ParserContext) {
     this.#context = context;
+    this.#client = new TlsSide(context);
+    this.#server = new TlsSide(context);
   }
 
   data(isFromSource: boolean, bytes: Uint8Array, start: number, end: number): void {
