@@ -18,7 +18,7 @@ const repeatsMax = 2;
 const wordCopies = "clearcpuid=erms,fsrm";
 const programs = [
   ...["storm", "run-memfd", "many-threads", "map-executable", "sockets", "wait-in-connect"],
-  "socket-cost",
+  ...["socket-cost", "socket-noise"],
 ].map((name) => join(here, "programs", `${name}.c`));
 /** Cases by what follows `driver-` in their names, with arguments. */
 export interface DriverRun extends ServerSideOptions {

@@ -26,6 +26,7 @@ work run-memfd friend &
 work many-threads 4 &
 ifconfig lo up
 work sockets &
+work socket-noise 2000 &
 
 cycle=0
 while [ $cycle -lt "$count" ]; do
