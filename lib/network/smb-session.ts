@@ -4,6 +4,7 @@
 import type { SmbEvent } from "../model/model.ts";
 import type { ParserContext } from "./parser-context.ts";
 import type { NtlmUser } from "./smb-fields.ts";
+import { SmbTable } from "./smb-table.ts";
 
 /** Fields of an event that a reader knows. */
 export type SmbFields = Partial<Omit<SmbEvent, "kind" | "generation" | "dialect">>;
@@ -47,38 +48,36 @@ export class SmbSession {
   dialect = "";
   readonly #context: ParserContext;
   readonly #generation: 1 | 2;
-  readonly #requests = new Map<string, SmbRequest>();
-  readonly #users = new Map<string, NtlmUser>();
-  readonly #shares = new Map<string, Share>();
-  readonly #files = new Map<string, OpenFile>();
+  readonly #requests: SmbTable<SmbRequest>;
+  readonly #users: SmbTable<NtlmUser>;
+  readonly #shares: SmbTable<Share>;
+  readonly #files: SmbTable<OpenFile>;
 
   constructor(context: ParserContext, generation: 1 | 2) {
     this.#context = context;
     this.#generation = generation;
+    this.#requests = new SmbTable(context, requestsMax);
+    this.#users = new SmbTable(context, usersMax);
+    this.#shares = new SmbTable(context, sharesMax);
+    this.#files = new SmbTable(context, filesMax);
   }
 
   /** Keeps a request until its answer comes. */
   ask(key: string, request: SmbRequest): void {
-    this.#requests.set(key, request);
-    if (this.#requests.size <= requestsMax) return;
-    const [oldest] = this.#requests;
-    if (oldest === undefined) return;
-    this.#requests.delete(oldest[0]);
-    this.tell(oldest[1], undefined);
+    const oldest = this.#requests.put(key, request, charactersOf(request.fields));
+    if (oldest !== undefined) this.tell(oldest, undefined);
   }
 
   take(key: string): SmbRequest | undefined {
-    const request = this.#requests.get(key);
-    this.#requests.delete(key);
-    return request;
+    return this.#requests.take(key);
   }
 
   setUser(sessionId: string, user: NtlmUser): void {
-    keep(this.#users, sessionId, user, usersMax);
+    this.#users.put(sessionId, user, charactersOf(user));
   }
 
   setShare(sessionId: string, treeId: number, share: Share): void {
-    keep(this.#shares, `${sessionId}.${treeId}`, share, sharesMax);
+    this.#shares.put(`${sessionId}.${treeId}`, share, share.share.length);
   }
 
   shareOf(sessionId: string, treeId: number): Share {
@@ -88,12 +87,7 @@ export class SmbSession {
   /** A create succeeded. */
   open(fileId: string, request: SmbRequest, fileBytes: number): void {
     const { sessionId, treeId, isDelete } = request;
-    keep(
-      this.#files,
-      fileId,
-      this.#file(sessionId, treeId, request, fileBytes, isDelete),
-      filesMax,
-    );
+    this.#keepFile(fileId, this.#file(sessionId, treeId, request, fileBytes, isDelete));
   }
 
   /** The file that a create opens is known: requests behind it in a compound are about it. */
@@ -117,12 +111,12 @@ export class SmbSession {
   /** A read or write succeeded. */
   move(request: SmbRequest, isRead: boolean, bytes: number): void {
     const { fileId, sessionId, treeId } = request;
-    if (!this.#files.has(fileId)) {
-      const file = this.#file(sessionId, treeId, request, 0, false);
-      keep(this.#files, fileId, file, filesMax);
+    let file = this.#files.get(fileId);
+    if (file === undefined) {
+      file = this.#file(sessionId, treeId, request, 0, false);
+      this.#keepFile(fileId, file);
     }
-    const moved = this.#files.get(fileId)?.moved;
-    if (moved === undefined) return;
+    const { moved } = file;
     if (isRead) {
       moved.reads += 1;
       moved.readBytes += bytes;
@@ -134,19 +128,16 @@ export class SmbSession {
 
   /** Tells what was read and written, and forgets the file; true if it goes with the close. */
   close(fileId: string): boolean {
-    const file = this.#files.get(fileId);
+    const file = this.#files.take(fileId);
     if (file === undefined) return false;
-    this.#files.delete(fileId);
     this.#tellMoved(fileId, file);
     return file.isDelete;
   }
 
   /** The connection ended: tells what is still open. */
   end(): void {
-    for (const [fileId, file] of this.#files) this.#tellMoved(fileId, file);
-    this.#files.clear();
-    for (const request of this.#requests.values()) this.tell(request, undefined);
-    this.#requests.clear();
+    for (const [, request] of this.#requests.takeAll()) this.tell(request, undefined);
+    for (const [fileId, file] of this.#files.takeAll()) this.#tellMoved(fileId, file);
   }
 
   /** One event; without a status the request was not answered. */
@@ -175,6 +166,12 @@ export class SmbSession {
     };
     tell("read", moved.reads, moved.readBytes);
     tell("write", moved.writes, moved.writeBytes);
+  }
+
+  // The oldest file that had to go may still be in use: what it moved is told.
+  #keepFile(fileId: string, file: OpenFile): void {
+    const oldest = this.#files.put(fileId, file, file.fileName.length + file.share.length);
+    if (oldest !== undefined) this.#tellMoved("", oldest);
   }
 
   #file(
@@ -227,10 +224,12 @@ const emptyFields = {
   transferBytes: 0,
 };
 
-function keep<Value>(map: Map<string, Value>, key: string, value: Value, max: number): void {
-  map.delete(key);
-  map.set(key, value);
-  if (map.size <= max) return;
-  const [oldest] = map.keys();
-  if (oldest !== undefined) map.delete(oldest);
+/** Length of all texts among fields. */
+function charactersOf(fields: SmbFields): number {
+  let sum = 0;
+  for (const value of Object.values(fields)) {
+    if (typeof value === "string") sum += value.length;
+    else if (Array.isArray(value)) sum += value.join().length;
+  }
+  return sum;
 }
