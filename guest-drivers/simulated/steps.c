@@ -13,7 +13,7 @@
 #define DNS_PORT 53u
 #define UDP 17u
 #define PATH "/usr/bin/client"
-/* Host number of a first network namespace. */
+/* What the first network namespace is called. */
 #define NETWORK_NAMESPACE 4026531840u
 
 void tell(const char *name, bool ok)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# Counts instructions of socket calls with the sensor off and on: in a guest whose clock counts them.
+# Counts what socket calls cost with the sensor off and on, in a guest whose clock counts
+# instructions.
 . /uc/lib.sh
 . /uc/driver-lib.sh
 
