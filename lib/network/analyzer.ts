@@ -2,9 +2,9 @@
 // Packets in, network events out. Called by replays and by whoever drains a packet ring. Its clock
 // is the packets' own; nothing a packet holds makes it throw, and all its memory is bounded.
 import type { FlowEvent, NetworkEvent, NetworkEventBase } from "../model/model.ts";
-import { ipv4Text, macText, u16 } from "./bytes.ts";
+import { ByteStore, ipv4Text, macText, u16 } from "./bytes.ts";
 import { communityIdOf } from "./community-id.ts";
-import { type Flow, stateName } from "./flow.ts";
+import { type Flow, type FlowParser, stateName } from "./flow.ts";
 import { type CloseReason, FlowTable } from "./flow-table.ts";
 import { ACK, FIN, ICMP, ICMP6, type Packet, SYN, TCP, UDP } from "./packet.ts";
 import { PacketDecoder } from "./packet-decoder.ts";
@@ -47,6 +47,8 @@ export interface AnalyzerCounts {
  * was picked up on its way may be in the middle of something long. */
 const detectionTriesMax = 6;
 const detectionTriesMidstreamMax = 64;
+/** Bytes of each side that are enough to know any protocol by. */
+const startBytesMax = 64;
 
 /** Analyses the packets of one source. */
 export class NetworkAnalyzer implements StreamTaker, ParserContext {
@@ -137,8 +139,8 @@ export class NetworkAnalyzer implements StreamTaker, ParserContext {
     this.emit({ ...this.base(), kind: "anomaly", name });
   }
 
-  addService(service: string): void {
-    this.#flow?.services.push(service);
+  turn(): void {
+    this.#flow?.turn();
   }
 
   onData(isFromSource: boolean, bytes: Uint8Array, start: number, end: number): void {
@@ -148,10 +150,56 @@ export class NetworkAnalyzer implements StreamTaker, ParserContext {
       if (!hasTriesLeft(flow)) return;
       flow.detectionTries += 1;
       flow.parser = detectStream(this, bytes, start, end);
-      if (flow.parser === undefined) return;
-      this.addService(flow.parser.service);
+      if (flow.parser === undefined) {
+        this.#keepStart(flow, isFromSource, bytes, start, end);
+        return;
+      }
     }
-    if (!flow.parser.isDone) flow.parser.data(isFromSource, bytes, start, end);
+    this.#read(flow, flow.parser, isFromSource, bytes, start, end);
+  }
+
+  #read(
+    flow: Flow,
+    parser: FlowParser,
+    isFromSource: boolean,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
+    if (!parser.isDone) parser.data(isFromSource, bytes, start, end);
+    if (parser.isConfirmed && !flow.services.includes(parser.service)) {
+      flow.services.push(parser.service);
+    }
+  }
+
+  // A start that comes in crumbs would hide the protocol: the first bytes of each side are put
+  // together, and looked at again with each crumb.
+  #keepStart(
+    flow: Flow,
+    isFromSource: boolean,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
+    const side = isFromSource ? flow.source : flow.destination;
+    const peer = isFromSource ? flow.destination : flow.source;
+    side.start ??= new ByteStore(startBytesMax, this);
+    const taken = Math.min(end, start + startBytesMax - side.start.length);
+    if (taken <= start || !side.start.append(bytes, start, taken)) return;
+    // Crumbs do not use up the tries.
+    if (side.start.length < startBytesMax) flow.detectionTries -= 1;
+    const parser = detectStream(this, side.start.bytes, 0, side.start.length);
+    if (parser === undefined) return;
+    flow.parser = parser;
+    for (const [store, isSource] of [
+      [peer.start, !isFromSource],
+      [side.start, isFromSource],
+    ] as const) {
+      if (store === undefined) continue;
+      this.#read(flow, parser, isSource, store.bytes, 0, store.length);
+      store.consume(store.length);
+    }
+    if (taken < end) this.#read(flow, parser, isFromSource, bytes, taken, end);
   }
 
   onGap(isFromSource: boolean, bytes: number): void {
@@ -164,6 +212,10 @@ export class NetworkAnalyzer implements StreamTaker, ParserContext {
     this.#flow = flow;
     const isNew = flow.source.packets + flow.destination.packets === 0;
     const isFromSource = flow.isFromSource(packet);
+    if (packet.isDamaged) {
+      flow.mark("c", isFromSource);
+      return;
+    }
     flow.count(packet, isFromSource);
     if (isNew) {
       this.counts.flows += 1;
@@ -209,7 +261,7 @@ export class NetworkAnalyzer implements StreamTaker, ParserContext {
     const { stream } = side;
     const isSyn = (packet.flags & SYN) !== 0;
     const first = isSyn ? (packet.sequence + 1) % 2 ** 32 : packet.sequence;
-    if (!stream.isStarted) stream.begin(first);
+    if (!stream.isStarted || (isSyn && stream.highestBytes === 0)) stream.begin(first);
     const isRead = !(flow.parser?.isDone ?? !hasTriesLeft(flow));
     const taker = isRead ? this : undefined;
     if (packet.flags & ACK && peer.stream.isStarted) {
@@ -234,9 +286,8 @@ export class NetworkAnalyzer implements StreamTaker, ParserContext {
       flow.detectionTries += 1;
       flow.parser = detectDatagram(this, bytes, start, end);
       if (flow.parser === undefined) return;
-      this.addService(flow.parser.service);
     }
-    if (!flow.parser.isDone) flow.parser.data(isFromSource, bytes, start, end);
+    this.#read(flow, flow.parser, isFromSource, bytes, start, end);
   }
 
   #close(flow: Flow, reason: CloseReason): void {

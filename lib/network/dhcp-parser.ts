@@ -18,6 +18,7 @@ export function looksLikeDhcp(bytes: Uint8Array, start: number, end: number): bo
 /** Reads DHCP messages. */
 export class DhcpParser implements FlowParser {
   readonly service = "dhcp";
+  readonly isConfirmed = true;
   readonly isDone = false;
   readonly #context: ParserContext;
 

@@ -82,6 +82,11 @@ export function readDns(bytes: Uint8Array, start: number, end: number): DnsMessa
   };
 }
 
+/** Whether a message is a response. */
+export function isDnsResponse(bytes: Uint8Array, start: number): boolean {
+  return ((bytes[start + 2] as number) & 0x80) !== 0;
+}
+
 /** Whether bytes look like a whole DNS message, judged without trusting a port. */
 export function looksLikeDns(bytes: Uint8Array, start: number, end: number): boolean {
   if (end - start < 17) return false;
@@ -157,17 +162,52 @@ function readAnswer(
       return nameAt(start + 6);
     case 16:
     case 99:
-      return textStrings(bytes, start, end, type);
+      return textStrings(bytes, start, end, type === 99 ? "SPF" : "TXT");
+    case 13:
+      return `HINFO ${textStrings(bytes, start, end)}`;
+    case 29:
+      return end - start >= 16
+        ? `LOC ${bytes[start + 1]} ${bytes[start + 2]} ${bytes[start + 3]}`
+        : "";
+    case 35:
+      return nameAt(skipStrings(bytes, start + 4, end, 3));
+    case 43:
+      return `DS ${bytes[start + 2]} ${bytes[start + 3]}`;
+    case 46:
+      return `RRSIG ${u16(bytes, start)} ${nameAt(start + 18)}`;
+    case 47:
+      return `NSEC ${nameAt(start)}`;
+    case 48:
+      return `DNSKEY ${bytes[start + 3]}`;
+    case 50:
+      return "NSEC3";
+    case 51:
+      return "NSEC3PARAM";
+    case 52:
+      return `TLSA ${bytes[start]} ${bytes[start + 1]} ${bytes[start + 2]}`;
+    case 64:
+    case 65:
+      return `${type === 65 ? "HTTPS" : "SVCB"} ${u16(bytes, start)} ${nameAt(start + 2) || "."}`;
+    case 257:
+      return `CAA ${latin1(bytes, start + 2, end)}`;
     default:
       return `type ${type}, ${end - start} bytes`;
   }
 }
 
-function textStrings(bytes: Uint8Array, start: number, end: number, type: number): string {
+/** Place after so many strings, each with its length before it. */
+function skipStrings(bytes: Uint8Array, start: number, end: number, count: number): number {
+  let at = start;
+  for (let index = 0; index < count && at < end; index += 1) at += 1 + (bytes[at] as number);
+  return at;
+}
+
+function textStrings(bytes: Uint8Array, start: number, end: number, name = ""): string {
   const parts: string[] = [];
   for (let at = start; at < end; ) {
     const stop = Math.min(end, at + 1 + (bytes[at] as number));
-    parts.push(`${type === 99 ? "SPF" : "TXT"} ${stop - at - 1} ${latin1(bytes, at + 1, stop)}`);
+    const text = latin1(bytes, at + 1, stop);
+    parts.push(name === "" ? text : `${name} ${text.length} ${text}`);
     at = stop;
   }
   return parts.join(" ");

@@ -2,7 +2,7 @@
 // DNS of one flow, over UDP or TCP: joins responses to queries and tells one event each. Made by
 // protocol detection. Queries that wait for a response are bounded.
 import { ByteStore, u16 } from "./bytes.ts";
-import { type DnsMessage, readDns } from "./dns-message.ts";
+import { type DnsMessage, isDnsResponse, readDns } from "./dns-message.ts";
 import type { FlowParser } from "./flow.ts";
 import type { ParserContext } from "./parser-context.ts";
 
@@ -19,6 +19,8 @@ const messageBytesMax = 65_537;
 /** Reads DNS messages of a flow. */
 export class DnsParser implements FlowParser {
   readonly service = "dns";
+  readonly isConfirmed = true;
+  #isBegun = false;
   isDone = false;
   readonly #context: ParserContext;
   readonly #isStream: boolean;
@@ -35,6 +37,8 @@ export class DnsParser implements FlowParser {
 
   data(isFromSource: boolean, bytes: Uint8Array, start: number, end: number): void {
     if (!this.#isStream) {
+      if (!this.#isBegun && isFromSource && isDnsResponse(bytes, start)) this.#context.turn();
+      this.#isBegun = true;
       this.#message(bytes, start, end);
       return;
     }

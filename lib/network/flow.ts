@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // One flow: who talks to whom, how much, in which state. Filled by the flow table and the
 // analyzer; the letters of its history and the names of its states are Zeek's.
+
+import type { ByteStore } from "./bytes.ts";
 import { ACK, addressText, FIN, type Packet, RST, SYN, TCP, UDP } from "./packet.ts";
 import { type StreamBudget, TcpStream } from "./tcp-stream.ts";
 
@@ -13,6 +15,8 @@ export class FlowSide {
   payloadBytes = 0;
   state: EndState = "none";
   finOffset = -1;
+  /** First bytes, while no protocol is known. */
+  start: ByteStore | undefined;
   readonly stream: TcpStream;
 
   constructor(isSource: boolean, budget: StreamBudget) {
@@ -23,6 +27,8 @@ export class FlowSide {
 /** Reads what a flow carries. */
 export interface FlowParser {
   readonly service: string;
+  /** True once the flow is known to be what it looked like. */
+  readonly isConfirmed: boolean;
   /** True once it reads no more. */
   readonly isDone: boolean;
   data(isFromSource: boolean, bytes: Uint8Array, start: number, end: number): void;
@@ -125,6 +131,17 @@ export class Flow {
     if (!this.history.includes(cased)) this.history += cased;
   }
 
+  /** Makes the destination the source: what came first was an answer. For datagrams only. */
+  turn(): void {
+    const { source, sourceAddress, history } = this;
+    this.source = this.destination;
+    this.destination = source;
+    this.sourceAddress = this.destinationAddress;
+    this.destinationAddress = sourceAddress;
+    this.#reverse();
+    this.history += [...history].map((letter) => turned(letter)).join("");
+  }
+
   #markFlags(packet: Packet, isFromSource: boolean): void {
     const { flags } = packet;
     if (flags & SYN) {
@@ -151,6 +168,10 @@ export class Flow {
     this.destinationPort = port;
     this.history = "^";
   }
+}
+
+function turned(letter: string): string {
+  return letter === letter.toUpperCase() ? letter.toLowerCase() : letter.toUpperCase();
 }
 
 // The first packet seen need not be the first sent: an answer, or one to a client, shows it.

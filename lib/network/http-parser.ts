@@ -22,6 +22,7 @@ const waitingMax = 128;
 /** Reads HTTP/1 of a flow. */
 export class HttpParser implements FlowParser {
   readonly service = "http";
+  readonly isConfirmed = true;
   isDone = false;
   readonly #context: ParserContext;
   readonly #waiting: Exchange[] = [];

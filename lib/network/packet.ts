@@ -37,6 +37,8 @@ export class Packet {
   sequence = 0;
   acknowledgement = 0;
   window = 0;
+  /** Its transport checksum is wrong, and somebody wanted to know. */
+  isDamaged = false;
 }
 
 const scratch = new Uint8Array(16);

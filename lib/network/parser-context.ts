@@ -18,6 +18,6 @@ export interface ParserContext extends MemoryLedger {
   base(): NetworkEventBase;
   emit(event: NetworkEvent): void;
   anomaly(name: string): void;
-  /** The first reader of this flow names it. */
-  addService(service: string): void;
+  /** The flow was opened by the other side: source and destination change places. */
+  turn(): void;
 }

@@ -43,6 +43,7 @@ class SmbSide {
 /** Reads SMB of a flow. */
 export class SmbParser implements FlowParser {
   readonly service = "smb";
+  readonly isConfirmed = true;
   isDone = false;
   readonly #context: ParserContext;
   readonly #sides: readonly SmbSide[];

@@ -39,6 +39,11 @@ export class SshParser implements FlowParser {
     this.#server = new SshSide(context);
   }
 
+  /** Both sides have said what they speak. */
+  get isConfirmed(): boolean {
+    return this.#client.version !== "" && this.#server.version !== "";
+  }
+
   data(isFromSource: boolean, bytes: Uint8Array, start: number, end: number): void {
     const side = isFromSource ? this.#client : this.#server;
     if (side.lists.length > 0) return;

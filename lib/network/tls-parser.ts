@@ -32,6 +32,7 @@ export function looksLikeTls(bytes: Uint8Array, start: number, end: number): boo
 /** Reads the plain part of TLS. */
 export class TlsParser implements FlowParser {
   readonly service = "ssl";
+  readonly isConfirmed = true;
   isDone = false;
   readonly #context: ParserContext;
   readonly #client: TlsSide;
