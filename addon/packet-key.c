@@ -30,7 +30,7 @@
 #define PROTOCOL_ICMPV6 58u
 #define PROTOCOL_DESTINATION 60u
 #define PROTOCOL_MOBILITY 135u
-#define PROTOCOL_HOST_IDENTITY 139u
+#define PROTOCOL_HIP 139u
 #define PROTOCOL_SHIM6 140u
 
 #define ICMPV6_ROUTER_SOLICITATION 133u
@@ -100,7 +100,7 @@ static uint32_t extension_bytes(uint16_t protocol, struct span header)
 	case PROTOCOL_ROUTING:
 	case PROTOCOL_DESTINATION:
 	case PROTOCOL_MOBILITY:
-	case PROTOCOL_HOST_IDENTITY:
+	case PROTOCOL_HIP:
 	case PROTOCOL_SHIM6:
 		return (header.at[1] + 1u) * 8;
 	case PROTOCOL_AUTHENTICATION:

@@ -57,7 +57,10 @@ export class PacketEngine {
   #watch: NativeHandle | undefined;
   #onGone: GoneListener | undefined;
 
-  /** rings: by lane. @throws {UndercroftError} ERR_UC_LAYOUT, ERR_UC_REGION_CLOSED, ERR_UC_INTERFACE */
+  /**
+   * rings: by lane.
+   * @throws {UndercroftError} ERR_UC_LAYOUT, ERR_UC_REGION_CLOSED, ERR_UC_INTERFACE
+   */
   constructor(mapping: Mapping, rings: readonly RingPlacement[], recordBytesMax: number) {
     this.#native = addon();
     const places = rings.flatMap((ring) => [
@@ -228,9 +231,10 @@ const ADVICE: Readonly<Record<string, string>> = {
 function interfaceError(name: string, uplinkName: string, errno: number): UndercroftError {
   const reason = getSystemErrorName(errno);
   const between = uplinkName === "" ? "" : ` (uplink ${uplinkName})`;
+  const advice = ADVICE[reason] ?? "see `ip link`";
   return new UndercroftError(
     "ERR_UC_INTERFACE",
-    `interface ${name}${between} cannot be watched: ${reason}; ${ADVICE[reason] ?? "see `ip link`"}`,
+    `interface ${name}${between} cannot be watched: ${reason}; ${advice}`,
     { interface: name, errno: -errno },
   );
 }
