@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs the driver's guest cases with a real server beside the guest; for driver.test.ts and
 // driver.slow.test.ts.
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { expect } from "vitest";
 import {
   buildDriver,
@@ -25,6 +25,8 @@ export interface DriverRun extends ServerSideOptions {
   readonly cases: ReadonlyArray<readonly [name: string, ...args: string[]]>;
   readonly cpus: number;
   readonly limitSeconds?: number;
+  /** Modules of the guest's kernel, by their paths below kernel/, to be found in /uc. */
+  readonly modules?: readonly string[];
   /** The guest's clock counts instructions. */
   readonly icount?: boolean;
 }
@@ -33,11 +35,11 @@ function text(path: string, name: string): GuestFile {
   return { path, source: { file: join(here, "cases", name) } };
 }
 
-/** A small module of the guest's own kernel, packed as the distribution packs it. */
-function otherModule({ modulesDirectory }: GuestKernel, series: string): GuestFile {
+/** A module of the guest's own kernel, packed as the distribution packs it. */
+function kernelModule(kernel: GuestKernel, series: string, name: string): GuestFile {
   const end = series === "6.1" ? "" : ".xz";
-  const file = join(modulesDirectory, `kernel/lib/crc7.ko${end}`);
-  return { path: `/uc/crc7.ko${end}`, source: { file } };
+  const file = join(kernel.modulesDirectory, `kernel/${name}.ko${end}`);
+  return { path: `/uc/${basename(name)}.ko${end}`, source: { file } };
 }
 
 async function runOnce(series: string, run: DriverRun): Promise<[ServerSide, GuestRun]> {
@@ -56,7 +58,7 @@ async function runOnce(series: string, run: DriverRun): Promise<[ServerSide, Gue
       files: [
         text("/uc/driver-lib.sh", "driver-lib.sh"),
         text("/uc/truth.awk", "truth.awk"),
-        otherModule(kernel, series),
+        ...(run.modules ?? []).map((name) => kernelModule(kernel, series, name)),
       ],
       region: { path, bytes, placement: side.placement },
       cpus: run.cpus,

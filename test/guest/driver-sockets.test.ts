@@ -6,6 +6,9 @@ import { kernelSeries } from "../../lib/hypervisor/hypervisor.ts";
 import type { DnsQueryEvent, GuestEvent, SocketEvent } from "../../lib/model/model.ts";
 import { runDriver } from "./driver-run.ts";
 
+/** A client of network disks that has threads of its own, and what it needs. */
+const modules = ["crypto/crc32c_generic", "lib/libcrc32c", "net/ceph/libceph", "drivers/block/rbd"];
+
 /** Connects in progress that the driver can follow at once. */
 const followedMax = 1024;
 
@@ -47,7 +50,7 @@ const costsMax: ReadonlyArray<readonly [kind: string, added: number]> = [
 
 describe.each(kernelSeries)("the socket sensor on kernel %s", (series) => {
   test("tells what a program did with sockets, no more and no less", async () => {
-    const side = await runDriver(series, { cpus: 1, cases: [["sockets"]] });
+    const side = await runDriver(series, { cpus: 1, modules, cases: [["sockets"]] });
     const [pid = ""] = side.told.get("pid") ?? [];
     const told = (side.told.get("socket") ?? []).toSorted();
     const events = side.events.filter(isOfSockets);
@@ -62,8 +65,16 @@ describe.each(kernelSeries)("the socket sensor on kernel %s", (series) => {
       new Set([namespace]),
     );
     expect(new Set(own.map((event) => event.tid)).size).toBe(3);
+    // A thread of the kernel, whose parent is process 2.
+    const kernel = events.filter((event) => event.parentPid === 2);
+    expect(kernel.length).toBeGreaterThan(0);
+    for (const event of kernel) {
+      expect(event).toMatchObject({ kind: "socket.connect", remotePort: 6789, result: 115 });
+    }
     // The same program again with the sensor off, and then only those that wait.
-    const others = new Set(events.filter((event) => !own.includes(event)).map(({ pid }) => pid));
+    const others = new Set(
+      events.filter((event) => event.parentPid !== 2 && !own.includes(event)).map(({ pid }) => pid),
+    );
     expect(others).toEqual(new Set(side.told.get("other")?.map(Number)));
     const waiting = Number(side.told.get("waiting")?.at(-1));
     expect(waiting).toBeGreaterThan(followedMax);

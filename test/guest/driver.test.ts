@@ -34,7 +34,7 @@ describe.each(kernelSeries)("the driver on kernel %s", (series) => {
   test("reports, refuses, kills and unloads under load", async () => {
     const placement = series === "6.1" ? "high" : "low";
     const side = await runDriver(series, {
-      ...{ placement, cpus: 2 },
+      ...{ placement, cpus: 2, modules: ["lib/crc7"] },
       cases: [["events"], ["verdicts"], ["unload"]],
     });
     checkProcesses(side.events);

@@ -35,9 +35,7 @@ mkdir /sys/fs/cgroup/uc-group
 sh -c 'echo $$ >/sys/fs/cgroup/uc-group/cgroup.procs; exec /bin/busybox true uc-grouped'
 
 map-executable /bin/busybox
-module=/uc/crc7.ko
-[ -e $module ] || unxz $module.xz
-check "another module loads" insmod $module
+check "another module loads" load_module crc7
 check "and unloads" rmmod crc7
 
 mkdir $place/mount $place/bound

@@ -16,3 +16,9 @@ load_driver() {
 }
 
 deny() { printf '{"operations":["%s"],"match":"%s","pattern":"%s","verdict":"deny"}' "$@"; }
+
+# load_module NAME: a module of the guest's kernel that lies in /uc.
+load_module() {
+  [ -e "/uc/$1.ko" ] || unxz "/uc/$1.ko.xz"
+  insmod "/uc/$1.ko"
+}

@@ -4,7 +4,7 @@
 . /uc/lib.sh
 . /uc/driver-lib.sh
 
-plan 14
+plan 15
 ifconfig lo up
 # How many of the sensor's probes patch their functions now.
 armed() { grep -E '(inet|udp|sock)' /sys/kernel/debug/kprobes/list | grep -vc DISABLED; }
@@ -24,6 +24,11 @@ is "without the sensor" "$(ask start 0x77)" done
 is "nothing is patched" "$(armed)" 0
 check "the program runs again" sh -c 'sockets >/tmp/uc-untold'
 is "with it again" "$(ask start 0x7f)" done
+
+# A network disk that nobody serves: one of the kernel's own threads tries to reach it.
+for module in crc32c_generic libcrc32c libceph rbd; do load_module $module; done
+refuse "a network disk is not there" sh -c \
+  'echo "127.0.0.1:6789 name=admin,mount_timeout=1 pool image -" >/sys/bus/rbd/add_single_major'
 
 wait-in-connect 8 >/dev/null &
 blocked=$!
