@@ -99,12 +99,13 @@ function lineOf(comparison: Comparison): string {
 function whyNot(comparison: Comparison): string {
   const classes = new Map<string, number>();
   for (const [reason, count] of comparison.reasons) {
-    const name = reason.replaceAll(/=\S*/g, "");
+    const columns = [...reason.matchAll(/\s([\w.]+)=/g)].map(([, name]) => name);
+    const name = columns.length > 0 ? `differs: ${columns.join(" ")}` : reason;
     classes.set(name, (classes.get(name) ?? 0) + count);
   }
   const sorted = [...classes].sort((one, two) => two[1] - one[1]);
   const missed = sorted.map(([name, count]) => `${count} ${name}`);
   const excluded = [...comparison.excluded].map(([rule, count]) => `${count} ${rule}`);
   if (excluded.length > 0) missed.push(`not claimed: ${excluded.join(", ")}`);
-  return missed.join("; ");
+  return missed.join("; ").replaceAll("|", "\\|");
 }

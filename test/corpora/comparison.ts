@@ -40,6 +40,15 @@ export class Comparison {
     this.excluded.set(rule, (this.excluded.get(rule) ?? 0) + count);
   }
 
+  /** Counts another row into this one; its misses stay with it. */
+  add(row: Comparison): void {
+    this.wanted += row.wanted;
+    this.matched += row.matched;
+    for (const [reason, count] of row.reasons) {
+      this.reasons.set(reason, (this.reasons.get(reason) ?? 0) + count);
+    }
+  }
+
   get percent(): number {
     return this.wanted === 0 ? 100 : (100 * this.matched) / this.wanted;
   }
