@@ -100,7 +100,8 @@ function whyNot(comparison: Comparison): string {
   const classes = new Map<string, number>();
   for (const [reason, count] of comparison.reasons) {
     const columns = [...reason.matchAll(/\s([\w.]+)=/g)].map(([, name]) => name);
-    const name = columns.length > 0 ? `differs: ${columns.join(" ")}` : reason;
+    const cause = reason.includes(": differs:") ? `${reason.split(": differs:")[0]}: ` : "";
+    const name = columns.length > 0 ? `${cause}differs: ${columns.join(" ")}` : reason;
     classes.set(name, (classes.get(name) ?? 0) + count);
   }
   const sorted = [...classes].sort((one, two) => two[1] - one[1]);

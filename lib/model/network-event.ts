@@ -54,6 +54,8 @@ export interface DnsEvent extends NetworkEventBase {
   readonly query: string;
   readonly queryType: number;
   readonly queryClass: number;
+  /** The question itself was seen, not only its echo in an answer. */
+  readonly asked: boolean;
   readonly answered: boolean;
   readonly responseCode: number;
   readonly authoritative: boolean;
@@ -79,7 +81,10 @@ export interface HttpEvent extends NetworkEventBase {
   readonly origin: string;
   readonly version: string;
   readonly requestBodyBytes: number;
+  /** As sent: packed where {@link responseEncoding} says so. */
   readonly responseBodyBytes: number;
+  /** Content-Encoding of the response, empty when it has none. */
+  readonly responseEncoding: string;
   /** 0 when no response was seen. */
   readonly statusCode: number;
   readonly statusMessage: string;

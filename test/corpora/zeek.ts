@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { analyze, readCapture } from "./analyze.ts";
 import { type Comparison, Comparisons } from "./comparison.ts";
 import { compareLog, readZeekLog } from "./zeek-rows.ts";
+import { causeOf, excludingRule } from "./zeek-scope.ts";
 import { compareSmbLog } from "./zeek-smb.ts";
 
 interface ZeekTest {
@@ -31,8 +32,9 @@ function compareTest(folder: string, test: ZeekTest, comparisons: Comparisons): 
     .map((log) => log.replace(".log", ""))
     .filter((log) => logs.includes(log));
   if (wanted.length === 0) return;
-  if (test.zeek_runs !== 1) {
-    for (const log of wanted) comparisons.of(`${log} rows`).exclude("log of several Zeek runs");
+  const rule = test.zeek_runs === 1 ? excludingRule(test) : "log of several Zeek runs";
+  if (rule !== undefined) {
+    for (const log of wanted) comparisons.of(`${log} rows`).exclude(rule);
     return;
   }
   const command = test.commands.join(" ");
@@ -54,7 +56,8 @@ function compareTest(folder: string, test: ZeekTest, comparisons: Comparisons): 
     comparison.hit(result.matched);
     for (const [reason, count] of result.reasons) {
       if (reason.startsWith("rows too many")) continue;
-      comparison.miss(reason, `${test.baseline} ${log} ${test.trace}`, count);
+      const cause = `${causeOf(log, test.baseline)}: ${reason}`;
+      comparison.miss(cause, `${test.baseline} ${log} ${test.trace}`, count);
     }
   }
 }
