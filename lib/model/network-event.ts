@@ -143,6 +143,11 @@ export interface DhcpEvent extends NetworkEventBase {
   readonly domain: string;
   /** Seconds; 0 when absent. */
   readonly leaseSeconds: number;
+  readonly routers: readonly string[];
+  readonly nameServers: readonly string[];
+  /** What the client is and asks for: it tells systems apart. */
+  readonly vendorClass: string;
+  readonly parameters: readonly number[];
 }
 
 export interface ArpEvent extends NetworkEventBase {

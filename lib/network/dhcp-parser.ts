@@ -7,6 +7,9 @@ import type { ParserContext } from "./parser-context.ts";
 
 const magic = 0x63825363;
 const optionsAt = 240;
+const nameAt = 44;
+const fileAt = 108;
+const noBytes = new Uint8Array(0);
 
 /** Whether bytes are a DHCP message. */
 export function looksLikeDhcp(bytes: Uint8Array, start: number, end: number): boolean {
@@ -31,7 +34,7 @@ export class DhcpParser implements FlowParser {
       this.#context.anomaly("dhcp_malformed");
       return;
     }
-    const options = this.#options(bytes, start + optionsAt, end);
+    const options = this.#allOptions(bytes, start, end);
     const text = (code: number): string => {
       const value = options.get(code);
       return value === undefined ? "" : latin1(value, 0, value.length).replace(/\0+$/, "");
@@ -39,6 +42,11 @@ export class DhcpParser implements FlowParser {
     const address = (code: number): string => {
       const value = options.get(code);
       return value !== undefined && value.length >= 4 ? ipv4Text(value, 0) : "";
+    };
+    const addresses = (code: number): string[] => {
+      const value = options.get(code) ?? noBytes;
+      const count = value.length >> 2;
+      return Array.from({ length: count }, (_, index) => ipv4Text(value, 4 * index));
     };
     const lease = options.get(51);
     const domainName = options.get(81);
@@ -57,6 +65,10 @@ export class DhcpParser implements FlowParser {
       clientDomainName: domainName === undefined ? "" : latin1(domainName, 3, domainName.length),
       domain: text(15),
       leaseSeconds: lease !== undefined && lease.length >= 4 ? u32(lease, 0) : 0,
+      routers: addresses(3),
+      nameServers: addresses(6),
+      vendorClass: text(60),
+      parameters: [...(options.get(55) ?? noBytes)],
     });
   }
 
@@ -64,8 +76,17 @@ export class DhcpParser implements FlowParser {
 
   end(): void {}
 
-  #options(bytes: Uint8Array, start: number, end: number): Map<number, Uint8Array> {
+  // Option 52 says that the fields for a file and a server's name hold options (RFC 2132, 9.3).
+  #allOptions(bytes: Uint8Array, start: number, end: number): Map<number, Uint8Array> {
     const options = new Map<number, Uint8Array>();
+    this.#options(options, bytes, start + optionsAt, end);
+    const overload = options.get(52)?.[0] ?? 0;
+    if (overload & 1) this.#options(options, bytes, start + fileAt, start + fileAt + 128);
+    if (overload & 2) this.#options(options, bytes, start + nameAt, start + nameAt + 64);
+    return options;
+  }
+
+  #options(options: Map<number, Uint8Array>, bytes: Uint8Array, start: number, end: number): void {
     let at = start;
     while (at < end) {
       const code = bytes[at] as number;
@@ -82,7 +103,6 @@ export class DhcpParser implements FlowParser {
       if (!options.has(code)) options.set(code, bytes.subarray(at + 2, stop));
       at = stop;
     }
-    return options;
   }
 }
 

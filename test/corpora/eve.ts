@@ -34,6 +34,7 @@ export const claimedKeys: Readonly<Record<string, readonly string[]>> = {
   dhcp: [
     ...["community_id", "pcap_cnt", "dhcp.type", "dhcp.dhcp_type", "dhcp.id", "dhcp.client_mac"],
     ...["dhcp.assigned_ip", "dhcp.hostname", "dhcp.requested_ip", "dhcp.lease_time"],
+    ...["dhcp.routers", "dhcp.dns_servers", "dhcp.params", "dhcp.vendor_class_identifier"],
   ],
   smb: [
     ...["community_id", "smb.id", "smb.dialect", "smb.command", "smb.status", "smb.status_code"],
@@ -163,6 +164,13 @@ function eveFields(event: NetworkEvent, context: EveContext): Fields[] {
           "dhcp.hostname": event.clientName,
           "dhcp.requested_ip": event.requestedAddress,
           "dhcp.lease_time": event.leaseSeconds,
+          ...listed("dhcp.routers", event.routers),
+          ...listed("dhcp.dns_servers", event.nameServers),
+          ...listed(
+            "dhcp.params",
+            event.parameters.map((code) => dhcpOptions.get(code) ?? ""),
+          ),
+          "dhcp.vendor_class_identifier": event.vendorClass,
         },
       ];
     case "smb":
@@ -180,6 +188,16 @@ function eveFields(event: NetworkEvent, context: EveContext): Fields[] {
   }
 }
 
+function listed(key: string, values: readonly string[]): Fields {
+  return Object.fromEntries(values.map((value, index) => [`${key}[${index}]`, value]));
+}
+
+const dhcpOptions: ReadonlyMap<number, string> = new Map([
+  [1, "subnet_mask"],
+  [3, "router"],
+  [6, "dns_server"],
+  [15, "domain"],
+]);
 const dhcpTypes = ["", "discover", "offer", "request", "decline", "ack", "nak", "release"];
 
 function tls(event: NetworkEvent & { readonly kind: "tls" }): Fields {
@@ -190,14 +208,13 @@ function tls(event: NetworkEvent & { readonly kind: "tls" }): Fields {
     769: "TLSv1",
     768: "SSLv3",
   };
-  const offered = event.offeredProtocols.map((name, index) => [`tls.client_alpns[${index}]`, name]);
   return {
     "tls.sni": event.serverName,
     "tls.version": versions[event.version] ?? "",
     "tls.ja3.hash": event.ja3,
     "tls.ja3s.hash": event.ja3s,
     "tls.ja4": event.ja4,
-    ...Object.fromEntries(offered),
+    ...listed("tls.client_alpns", event.offeredProtocols),
     "tls.server_alpns[0]": event.applicationProtocol,
   };
 }
@@ -320,10 +337,6 @@ function smbFields(event: SmbEvent, txId: number): Fields {
     : (statusCode >>> 16).toString(16).padStart(4, "0");
   const status = (isNtStatus ? smbStatus : smbDosErrors).get(statusCode);
   const isShared = event.command === "tree-connect";
-  const dialects = event.offeredDialects.map((name, index) => [
-    `smb.client_dialects[${index}]`,
-    name,
-  ]);
   return {
     "smb.id": txId + 1,
     "smb.dialect": event.dialect || "unknown",
@@ -337,7 +350,7 @@ function smbFields(event: SmbEvent, txId: number): Fields {
     "smb.disposition": dispositions[event.disposition] ?? "",
     "smb.share": isShared && event.shareType === "disk" ? event.share : "",
     "smb.named_pipe": isShared && event.shareType === "pipe" ? event.share : "",
-    ...Object.fromEntries(dialects),
+    ...listed("smb.client_dialects", event.offeredDialects),
     "smb.server_guid": event.serverGuid === "" ? "" : guidText(event.serverGuid),
     "smb.request.native_os": event.clientSystem,
     "smb.request.native_lm": event.clientSoftware,
