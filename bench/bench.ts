@@ -24,7 +24,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     load: async () => (await import("./guest-cost.ts")).guestCostBench(),
   },
   network: {
-    about: "N5: captures to network events, beside ndpiReader and tshark",
+    about: "N5, N6: captures to events beside ndpiReader and tshark; the tap beside dumpcap",
     load: async () => (await import("./network.ts")).networkBench(),
   },
 };

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type MergedCapture, mergeCaptures } from "./network-capture.ts";
+import { networkLiveBench } from "./network-live.ts";
 import { type BenchRow, costRow, rateRow, type Spread, spreadOf } from "./row.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
@@ -74,8 +75,13 @@ async function measure(capture: MergedCapture): Promise<ReadonlyMap<string, read
   return usages;
 }
 
-/** N5. */
+/** N5 and what of N6 is speed. */
 export async function* networkBench(): AsyncGenerator<BenchRow> {
+  yield* networkLiveBench();
+  yield* captureBench();
+}
+
+async function* captureBench(): AsyncGenerator<BenchRow> {
   const missing = FOLDERS.filter((folder) => !existsSync(folder));
   if (missing.length > 0) {
     process.stderr.write(`skipped: no captures in ${missing.join(", ")}\n`);
