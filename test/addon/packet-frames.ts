@@ -31,7 +31,11 @@ function addressBytes(text: string): number[] {
 }
 
 /** An Ethernet frame around any payload. */
-export function ethernet(type: number, payload: readonly number[], tags: readonly number[] = []) {
+export function ethernet(
+  type: number,
+  payload: readonly number[],
+  tags: readonly number[] = [],
+): Uint8Array {
   const macs = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2];
   const tagBytes = tags.flatMap((id) => [0x81, 0x00, ...u16(id)]);
   return Uint8Array.from([...macs, ...tagBytes, ...u16(type), ...payload]);

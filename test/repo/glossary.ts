@@ -20,7 +20,8 @@ export const refusedWords: readonly RefusedWord[] = [
   { word: "endpoint", use: "guest", allowed: /endpoint detection and response/gi },
   { word: "appliance", use: "server" },
   { word: "svm", use: "server VM" },
-  { word: "master", use: "server or manager" },
+  // How iproute2 names the bridge of an interface.
+  { word: "master", use: "server or manager", allowed: /master br\w+|\.master\b|\bmaster\?:/g },
   { word: "slave", use: "guest or server" },
   { word: "backend", use: "manager", allowed: /memory-backend-\w+|fsnotify_backend/gi },
   { word: "controller", use: "manager", allowed: /AbortController|abort ?controller/gi },
