@@ -58,13 +58,19 @@ export class HttpParser implements FlowParser {
   }
 
   data(isFromSource: boolean, bytes: Uint8Array, start: number, end: number): void {
-    const fault = (isFromSource ? this.#request : this.#response).data(bytes, start, end);
+    const side = isFromSource ? this.#request : this.#response;
+    if (side.isLost && !this.#resumes(side, bytes, start, end)) return;
+    const fault = side.data(bytes, start, end);
     if (fault !== undefined) this.#stop(fault);
   }
 
   gap(isFromSource: boolean, bytes: number): void {
     const side = isFromSource ? this.#request : this.#response;
-    if (!side.skip(bytes)) this.#stop("http_gap");
+    if (side.skip(bytes)) return;
+    this.#context.anomaly("http_gap");
+    if (isFromSource) this.#requestEnd(side.bodyBytes);
+    else if (this.#answer !== undefined) this.#tell(side.bodyBytes);
+    side.lose();
   }
 
   end(): void {
@@ -72,6 +78,14 @@ export class HttpParser implements FlowParser {
     this.#response.close();
     if (this.#answer !== undefined) this.#tell(this.#response.bodyBytes);
     while (this.#waiting.length > 0) this.#tell(0);
+  }
+
+  #resumes(side: HttpSide, bytes: Uint8Array, start: number, end: number): boolean {
+    if (!looksLikeHttp(bytes, start, end)) return false;
+    side.resume();
+    // A response after a hole most likely answers the newest request.
+    while (side === this.#response && this.#waiting.length > 1) this.#tell(0);
+    return true;
   }
 
   #stop(name: string): void {

@@ -12,7 +12,16 @@ export interface HttpTaker {
   onBodyEnd(bytes: number): void;
 }
 
-type State = "line" | "headers" | "counted" | "chunk-size" | "chunk" | "trailer" | "rest" | "stop";
+type State =
+  | "line"
+  | "headers"
+  | "counted"
+  | "chunk-size"
+  | "chunk"
+  | "trailer"
+  | "rest"
+  | "lost"
+  | "stop";
 
 const headBytesMax = 65_536;
 
@@ -64,12 +73,32 @@ export class HttpSide {
 
   /** Skips bytes that were not seen; false where what follows cannot be understood. */
   skip(count: number): boolean {
-    if (this.#state === "stop" || this.#state === "rest") return true;
+    if (this.#state === "stop" || this.#state === "rest" || this.isLost) return true;
     const isBody = this.#state === "counted" || this.#state === "chunk";
     if (!isBody || count > this.#left) return false;
     this.#take(count);
     this.bodyBytes -= count;
     return true;
+  }
+
+  /** What follows cannot be told from a head or a body until a head begins a segment. */
+  lose(): void {
+    this.#line.consume(this.#line.length);
+    this.#headers = new Map();
+    this.#ledger.hold(-this.#headerBytes);
+    this.#headerBytes = 0;
+    this.bodyBytes = 0;
+    this.#headBytes = 0;
+    this.#state = "lost";
+  }
+
+  get isLost(): boolean {
+    return this.#state === "lost";
+  }
+
+  /** A head begins here. */
+  resume(): void {
+    this.#state = "line";
   }
 
   /** The connection ended. */

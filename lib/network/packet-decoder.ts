@@ -58,6 +58,10 @@ export class PacketDecoder {
       case 9:
         this.#ppp(bytes, start, end);
         return;
+      case 104: // Cisco HDLC: address, control, type
+        if (end - start < 4) this.#handler.onAnomaly("link_truncated");
+        else this.#etherType(u16(bytes, start + 2), bytes, start + 4, end);
+        return;
       case 113:
         if (end - start < 16) {
           this.#handler.onAnomaly("link_truncated");
