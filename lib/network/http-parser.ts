@@ -38,6 +38,8 @@ export class HttpParser implements FlowParser {
   #asking: Exchange | undefined;
   #answer: Answer | undefined;
   #depth = 0;
+  /** The flow was taken up in its middle, and who asks is not who was taken for the source. */
+  #isTurned: boolean | undefined;
 
   constructor(context: ParserContext) {
     this.#context = context;
@@ -58,17 +60,18 @@ export class HttpParser implements FlowParser {
   }
 
   data(isFromSource: boolean, bytes: Uint8Array, start: number, end: number): void {
-    const side = isFromSource ? this.#request : this.#response;
+    this.#isTurned ??= isFromSource !== beginsLikeRequest(bytes, start, end);
+    const side = this.#sideOf(isFromSource);
     if (side.isLost && !this.#resumes(side, bytes, start, end)) return;
     const fault = side.data(bytes, start, end);
     if (fault !== undefined) this.#stop(fault);
   }
 
   gap(isFromSource: boolean, bytes: number): void {
-    const side = isFromSource ? this.#request : this.#response;
+    const side = this.#sideOf(isFromSource);
     if (side.skip(bytes)) return;
     this.#context.anomaly("http_gap");
-    if (isFromSource) this.#requestEnd(side.bodyBytes);
+    if (side === this.#request) this.#requestEnd(side.bodyBytes);
     else if (this.#answer !== undefined) this.#tell(side.bodyBytes);
     side.lose();
   }
@@ -78,6 +81,10 @@ export class HttpParser implements FlowParser {
     this.#response.close();
     if (this.#answer !== undefined) this.#tell(this.#response.bodyBytes);
     while (this.#waiting.length > 0) this.#tell(0);
+  }
+
+  #sideOf(isFromSource: boolean): HttpSide {
+    return isFromSource === (this.#isTurned === true) ? this.#response : this.#request;
   }
 
   #resumes(side: HttpSide, bytes: Uint8Array, start: number, end: number): boolean {
@@ -163,6 +170,10 @@ const methods =
   "GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|PATCH|PROPFIND|SEARCH|QUERY|REPORT|LOCK|MKCOL" +
   "|M-SEARCH|NOTIFY|SUBSCRIBE|BCOPY";
 const requestStart = new RegExp(`^(${methods}) \\S`);
+
+function beginsLikeRequest(bytes: Uint8Array, start: number, end: number): boolean {
+  return requestStart.test(latin1(bytes, start, Math.min(end, start + 32)));
+}
 
 /** Whether bytes begin like HTTP/1, of either side. */
 export function looksLikeHttp(bytes: Uint8Array, start: number, end: number): boolean {

@@ -103,6 +103,7 @@ export class HttpSide {
 
   /** The connection ended. */
   close(): void {
+    if (this.#state === "headers") this.#endHead();
     if (this.#state === "rest") this.#endBody();
     this.#state = "stop";
   }
