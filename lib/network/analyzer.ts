@@ -295,8 +295,7 @@ export class NetworkAnalyzer implements StreamTaker, ParserContext {
     this.#flow = flow;
     for (const side of [flow.source, flow.destination]) {
       const isRead = flow.parser !== undefined && !flow.parser.isDone;
-      side.stream.skipTo(side.stream.highestBytes, isRead ? this : undefined);
-      side.stream.release();
+      side.stream.end(isRead ? this : undefined);
     }
     flow.parser?.end();
     this.#giveBack(flow);

@@ -71,6 +71,7 @@ export class TcpStream {
     const isOld = offset < this.highestBytes && stop > offset;
     if (stop > this.highestBytes) this.highestBytes = stop;
     if (stop <= this.deliveredBytes) return isOld;
+    this.skipTo(Math.min(offset, this.acknowledgedBytes), taker);
     if (offset <= this.deliveredBytes && this.#segments.length === 0) {
       const skip = this.deliveredBytes - offset;
       this.deliveredBytes = stop;
@@ -87,10 +88,19 @@ export class TcpStream {
     return isOld;
   }
 
-  /** The other side acknowledged up to an offset: holes before it will not be filled any more. */
+  /**
+   * The other side acknowledged up to an offset: holes before it will not be filled any more. Where
+   * nothing waits there is no hurry, and a capture may have the answer before what it answers.
+   */
   acknowledge(offset: number, taker: StreamTaker | undefined): void {
     if (offset > this.acknowledgedBytes) this.acknowledgedBytes = offset;
-    if (offset > this.deliveredBytes && this.isStarted) this.skipTo(offset, taker);
+    if (this.#segments.length > 0) this.skipTo(offset, taker);
+  }
+
+  /** Nothing follows: hands on what waits, and counts holes up to what was seen or acknowledged. */
+  end(taker: StreamTaker | undefined): void {
+    this.skipTo(Math.max(this.highestBytes, this.acknowledgedBytes), taker);
+    this.#release();
   }
 
   /** Hands on all that waits before an offset and counts the holes. */
@@ -108,8 +118,8 @@ export class TcpStream {
     }
   }
 
-  /** Gives back the memory of what waits. */
-  release(): void {
+  // Gives back the memory of what waits.
+  #release(): void {
     this.#budget.heldBytes -= this.#heldBytes;
     this.#heldBytes = 0;
     this.#segments = [];
