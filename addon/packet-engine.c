@@ -92,6 +92,7 @@ static int place_rings(struct uc_packet_engine *engine,
 
 static int start_thread(struct uc_packet_engine *engine)
 {
+	static const int faults[] = { SIGBUS, SIGSEGV, SIGFPE, SIGILL };
 	sigset_t all;
 	sigset_t before;
 
@@ -103,8 +104,11 @@ static int start_thread(struct uc_packet_engine *engine)
 	const int error = watch(engine, engine->call_fd, UC_CALL_EVENT);
 	if (error != 0)
 		return error;
-	/* Signals are the owner's; faults of memory still come here. */
+	/* Signals are the owner's, but not those of a fault: where they are blocked, the kernel ends
+	 * the process, and a region file that is cut must not (sigbus-guard.h). */
 	sigfillset(&all);
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		sigdelset(&all, faults[i]);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	const int failed = pthread_create(&engine->thread, NULL, uc_packet_thread, engine);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -15,6 +15,7 @@
 /* While a slot ends, which takes until the kernel has surely handed over its last block. */
 #define ENDING_TICK_MS 5u
 #define ENDING_MS (3u * UC_BLOCK_RETIRE_MS)
+#define LATE_MS 200ull
 #define NS_PER_MS 1000000u
 #define EVENTS_MAX 64
 
@@ -138,11 +139,14 @@ static bool rotate(struct uc_packet_engine *engine, bool *ending)
 
 		if (!uc_entry_running(entry))
 			continue;
-		const bool is_over = entry->ending_at != 0 && now_ns() >= entry->ending_at;
+		const uint64_t now = entry->ending_at != 0 ? now_ns() : 0;
+		const bool is_over = entry->ending_at != 0 && now >= entry->ending_at;
+		/* An uplink that is flooded would go on for ever. */
+		const bool is_late = is_over && now - entry->ending_at >= LATE_MS * NS_PER_MS;
 
 		if (entry->slot.active || entry->ending_at != 0)
 			serve(engine, entry);
-		if (is_over && !entry->slot.active && uc_entry_running(entry))
+		if (is_over && (is_late || !entry->slot.active) && uc_entry_running(entry))
 			finish_ending(engine, entry);
 		more |= uc_entry_running(entry) && entry->slot.active;
 		*ending |= uc_entry_running(entry) && entry->ending_at != 0;

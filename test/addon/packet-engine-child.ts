@@ -4,7 +4,9 @@
 // Prints what happened as JSON.
 import { type ChildProcess, execSync, spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync, truncateSync } from "node:fs";
 import { connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CONSUMER_STAT } from "../../lib/model/model.ts";
 import {
@@ -163,6 +165,24 @@ async function mirrorUntilGone(): Promise<void> {
   facts.mirrorDrained = drain(1);
 }
 
+/** Somebody cuts the region file under the packet thread while packets come. */
+async function cutRegion(): Promise<void> {
+  const folder = mkdtempSync(`${tmpdir()}/packet-engine-`);
+  const path = `${folder}/region`;
+  const cut = Mapping.openFile(path, { bytes: mapping.bytes, create: true });
+  const other = new PacketEngine(cut, RINGS, RECORD_BYTES_MAX);
+  other.startSession(SESSION, 0n);
+  other.addMirror({ slot: SLOT, lane: 0, interfaceName: "tapg", snapBytes: 65_536 });
+  truncateSync(path, 0);
+  await answers();
+  await sleep(50);
+  const seen = other.status(SLOT)?.seen ?? 0;
+  facts.cut = [cut.isFailed, seen > 0];
+  other.close();
+  cut.close();
+  rmSync(folder, { recursive: true });
+}
+
 const guest = spawn("unshare", ["-n", "sleep", "60"], { stdio: "inherit" });
 await sleep(300);
 const guestPid = guest.pid ?? 0;
@@ -174,6 +194,7 @@ run(`ip link set lo up && ip link add br0 type bridge && ip link set br0 up
   nsenter -t ${guestPid} -n ip link set g0 up`);
 refusals();
 await inline(guestPid);
+await cutRegion();
 await mirrorUntilGone();
 guest.kill();
 engine.close();

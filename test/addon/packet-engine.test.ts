@@ -15,7 +15,7 @@ beforeEach((context) => {
   }
 });
 
-it("forwards, judges, fails open, mirrors, and tells of an interface that is gone", () => {
+it("forwards, judges, fails open, mirrors, survives a cut region, tells what is gone", () => {
   const child = fileURLToPath(new URL("packet-engine-child.ts", import.meta.url));
   const command = ["-n", process.execPath, child];
   const result = spawnSync("unshare", command, { encoding: "utf8", timeout: 60_000 });
@@ -41,6 +41,7 @@ it("forwards, judges, fails open, mirrors, and tells of an interface that is gon
   expect(facts.mirror.seen).toBeGreaterThan(1);
   expect(facts.mirrorDrained).toEqual([facts.mirror.kept, 0]);
 
+  expect(facts.cut).toEqual([true, true]);
   expect(facts.unknown).toEqual([null, null]);
   const words = ["ENODEV", "no name", "no such lane", "64 at least", "EBUSY", "EINVAL"];
   expect(facts.refused).toEqual(words.map((word) => expect.stringContaining(word)));
