@@ -4,11 +4,21 @@
 import type { NetworkEvent, NetworkEventBase } from "../model/model.ts";
 import type { MemoryLedger } from "./bytes.ts";
 
-/** Digests that the caller provides. */
+/** Digests and ciphers that the caller provides. */
 export interface NetworkDigests {
   md5(bytes: Uint8Array): Uint8Array;
   sha1(bytes: Uint8Array): Uint8Array;
   sha256(bytes: Uint8Array): Uint8Array;
+  hmacSha256(key: Uint8Array, bytes: Uint8Array): Uint8Array;
+  /** One block of AES-128, encrypted. */
+  aes128Block(key: Uint8Array, block: Uint8Array): Uint8Array;
+  /** Plain text, or undefined where the tag at the end of `sealed` does not fit. */
+  aes128GcmOpen(
+    key: Uint8Array,
+    nonce: Uint8Array,
+    header: Uint8Array,
+    sealed: Uint8Array,
+  ): Uint8Array | undefined;
 }
 
 /** A parser's way out. */

@@ -8,6 +8,8 @@ import { DnsParser } from "./dns-parser.ts";
 import type { FlowParser } from "./flow.ts";
 import { HttpParser, looksLikeHttp } from "./http-parser.ts";
 import type { ParserContext } from "./parser-context.ts";
+import { looksLikeQuic } from "./quic-packet.ts";
+import { QuicParser } from "./quic-parser.ts";
 import { looksLikeSmb, SmbParser } from "./smb-parser.ts";
 import { looksLikeSsh, SshParser } from "./ssh-parser.ts";
 import { looksLikeTls, TlsParser } from "./tls-parser.ts";
@@ -43,5 +45,6 @@ export function detectDatagram(
 ): FlowParser | undefined {
   if (looksLikeDhcp(bytes, start, end)) return new DhcpParser(context);
   if (looksLikeDns(bytes, start, end)) return new DnsParser(context, false);
+  if (looksLikeQuic(bytes, start, end)) return new QuicParser(context);
   return undefined;
 }

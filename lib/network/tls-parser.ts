@@ -2,9 +2,10 @@
 // TLS of one connection, until both sides encrypt: names, fingerprints, certificates. Made by
 // protocol detection. One event a connection; handshake messages are bounded.
 import { ByteStore, hexOf, u16, u24 } from "./bytes.ts";
-import { type Hello, ja3Of, ja3sOf, ja4Of, readHello } from "./client-hello.ts";
+import { type Hello, readHello } from "./client-hello.ts";
 import type { FlowParser } from "./flow.ts";
 import type { ParserContext } from "./parser-context.ts";
+import { helloPart } from "./tls-event.ts";
 
 const recordBytesMax = 5 + 16_384 + 2_048;
 const handshakeBytesMax = 1 << 18;
@@ -156,26 +157,14 @@ export class TlsParser implements FlowParser {
     const server = this.#serverHello;
     if (this.#hasTold || (client === undefined && server === undefined)) return;
     this.#hasTold = true;
-    const { digests } = this.#context;
-    const chosen = server?.versions[0] ?? server?.legacyVersion ?? client?.legacyVersion ?? 0;
+    const established = this.#client.isEncrypted && this.#server.isEncrypted;
     this.#context.emit({
       ...this.#context.base(),
-      kind: "tls",
-      version: chosen,
-      cipher: server?.ciphers[0] ?? 0,
-      group: (this.#isTls13() ? server?.groups[0] : this.#group) ?? 0,
-      serverName: client?.serverName ?? "",
-      applicationProtocol: server?.protocols[0] ?? "",
-      offeredProtocols: client?.protocols ?? [],
-      established: this.#client.isEncrypted && this.#server.isEncrypted,
-      ja3: client === undefined ? "" : ja3Of(client, digests),
-      ja3s: server === undefined ? "" : ja3sOf(server, digests),
-      ja4: client === undefined ? "" : ja4Of(client, "t", digests),
+      ...helloPart(client, server, "t", this.#group, established, this.#context.digests),
       certificates: this.#server.certificates,
       clientCertificates: this.#client.certificates,
       alertLevel: this.#alertLevel,
       alert: this.#alert,
-      quic: false,
     });
   }
 }

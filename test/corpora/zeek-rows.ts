@@ -199,10 +199,11 @@ function rowFields(log: string, event: NetworkEvent): Fields | undefined {
     case "tls":
       if (log !== "ssl") return undefined;
       return {
-        version: tlsVersions.get(event.version) ?? "-",
+        version: tlsVersions.get(event.version) ?? `unknown-${event.version}`,
         server_name: event.serverName,
         next_protocol: event.applicationProtocol,
-        established: event.established,
+        // Zeek does not follow the handshake that QUIC carries.
+        established: event.established && !event.quic,
         cert_chain_fps: event.certificates.join(","),
       };
     case "ssh":
