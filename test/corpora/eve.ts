@@ -229,8 +229,7 @@ function dnsFields(event: NetworkEvent & { readonly kind: "dns" }, dnsVersion: 2
     "dns.queries[0].rrname": event.query,
     "dns.queries[0].rrtype": dnsTypes.get(event.queryType) ?? `TYPE${event.queryType}`,
   };
-  const isAnswerOnly = event.answered && event.roundTripMs === 0;
-  if (!isAnswerOnly) made.push({ ...common, "dns.type": "request" });
+  if (event.asked) made.push({ ...common, "dns.type": "request" });
   if (!event.answered) return made;
   made.push({
     ...common,
