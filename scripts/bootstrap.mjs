@@ -35,6 +35,10 @@ const needs = {
     ],
     aptLists: true,
   },
+  network: {
+    commands: ["ip", "nft", "unshare"],
+    packages: ["iproute2", "nftables", "util-linux"],
+  },
   bench: {
     commands: ["g++", "pkg-config", "time", "taskset", "ndpiReader", "tshark"],
     files: ["/usr/include/boost/lockfree/spsc_queue.hpp", "/usr/include/dpdk/rte_ring.h"],
