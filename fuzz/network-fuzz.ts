@@ -79,7 +79,7 @@ function captureFiles(): string[] {
 }
 
 function work(order: Omit<FuzzOrder, "progress">): Promise<Outcome> {
-  const progress = new SharedArrayBuffer(8);
+  const progress = new SharedArrayBuffer(4);
   const state = new Int32Array(progress);
   const url = new URL("network-worker.ts", import.meta.url);
   const worker = new Worker(url, { workerData: { ...order, progress } });

@@ -23,7 +23,7 @@ export interface FuzzOrder {
   readonly seed: number;
   readonly seconds: number;
   readonly canary?: Canary;
-  /** Case number in hand and its start in milliseconds, both as 32 bits. */
+  /** Number of the case in hand, 32 bits. */
   readonly progress: SharedArrayBuffer;
 }
 
@@ -43,6 +43,8 @@ const slowMs = 1000;
 const crashesMax = 5;
 const packetsOfCaptureMax = 48;
 const captureBytesMax = 300_000;
+const wholeFileBytesMax = 10_000;
+const wholeFileEvery = 16;
 const liveFlowsMax = 2048;
 // The long-lived analyzer's flows must have come and gone before the memory is taken as normal.
 const warmShare = 0.5;
@@ -52,6 +54,7 @@ const progress = new Int32Array(order.progress);
 setFlagsFromString("--expose-gc");
 const collect = runInNewContext("gc") as () => void;
 const bases = [...handMade(), ...order.files.flatMap(readPackets)].filter((one) => one.length > 0);
+const wholeFiles = order.files.map((path) => new Uint8Array(readFileSync(path))).filter(isSmall);
 const payloads = bases.flatMap((packets) => packets.map((packet) => packet.bytes));
 const events: Record<string, number> = {};
 const leaked: unknown[] = [];
@@ -68,11 +71,11 @@ function run(): FuzzReport {
   let warmBytes = 0;
   let number = 0;
   for (; performance.now() < endMs && crashes.length < crashesMax; number += 1) {
-    const made = makeCase(number);
-    packets += made.length;
+    let made: FuzzPacket[] = [];
     Atomics.store(progress, 0, number);
-    Atomics.store(progress, 1, Math.floor(performance.now()));
     try {
+      made = makeCase(number);
+      packets += made.length;
       const tookMs = feed(number % 2 === 0 ? analyzer() : live, made, number);
       if (tookMs > slowMs && isSlowAgain(made, number)) slow.push(number);
     } catch (cause) {
@@ -94,6 +97,7 @@ function heapBytes(): number {
 
 function makeCase(number: number): FuzzPacket[] {
   const random = new Random(order.seed * 0x9e3779b1 + number);
+  if (number % wholeFileEvery === 0 && wholeFiles.length > 0) return damagedFile(random);
   const base = random.pick(bases);
   const start = random.below(base.length);
   const from = random.chance(0.7) ? 0 : start;
@@ -135,14 +139,31 @@ function plant(canary: Canary, event: NetworkEvent): void {
   while (canary === "hang");
 }
 
+function isSmall(bytes: Uint8Array): boolean {
+  return bytes.length > 0 && bytes.length < wholeFileBytesMax;
+}
+
+/** What the reader finds in a capture file whose headers and blocks are damaged too. */
+function damagedFile(random: Random): FuzzPacket[] {
+  const copy = random.pick(wholeFiles).slice();
+  for (let count = 1 + random.below(8); count > 0; count -= 1) {
+    const at = random.below(random.chance(0.5) ? Math.min(200, copy.length) : copy.length);
+    copy[at] = random.chance(0.5) ? (copy[at] as number) ^ (1 << random.below(8)) : random.word();
+  }
+  return packetsOf(copy);
+}
+
 function readPackets(path: string): FuzzPacket[][] {
   const bytes = new Uint8Array(readFileSync(path));
-  if (bytes.length > captureBytesMax) return [];
+  return bytes.length > captureBytesMax ? [] : [packetsOf(bytes)];
+}
+
+function packetsOf(bytes: Uint8Array): FuzzPacket[] {
   const reader = new CaptureReader(bytes);
   const packets: FuzzPacket[] = [];
   while (reader.next() && packets.length < packetsOfCaptureMax) {
     const { linkType, start, end } = reader.packet;
     packets.push({ linkType, bytes: concat(bytes.subarray(start, end)) });
   }
-  return [packets];
+  return packets;
 }
