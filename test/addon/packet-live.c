@@ -185,13 +185,14 @@ static void kernel_loss(void)
 }
 
 /* One interface is flooded for a second and a half; another has 1,500 packets, of which none
- * may be missing. */
-static void fairness(void)
+ * may be missing. Inline, the flood is more than the thread can carry. */
+static void fairness(uint32_t noisy_mode)
 {
 	struct world *world = world_open(20, 0);
+	const uint32_t header = noisy_mode == UC_REDIRECT_INLINE ? HEADER_BYTES : 0;
 	const int guest = open_tap("tapg", false);
-	const int noisy = open_tap("tapn", false);
-	struct uc_packet_source source = mirror;
+	const int noisy = open_tap("tapn", header > 0);
+	struct uc_packet_source source = noisy_mode == UC_REDIRECT_INLINE ? bridge : mirror;
 	struct uc_packet_counts counts;
 
 	world_add(world, &mirror);
@@ -199,11 +200,14 @@ static void fairness(void)
 	source.lane = 1;
 	source.name = "tapn";
 	world_add(world, &source);
+	if (header)
+		run("ip link set ucup0 addrgenmode none && ip link set ucup0 up");
 	const pid_t child = fork();
 	if (child == 0) {
+		memset(frame, 0, header);
 		for (uint32_t i = 0; i < 2000000; i++) {
-			make_frame(frame, 64, i, false);
-			put(noisy, frame, 64);
+			make_frame(frame + header, 64, i, false);
+			put(noisy, frame, header + 64);
 		}
 		_exit(0);
 	}
@@ -433,7 +437,9 @@ int main(int argc, char **argv)
 	else if (strcmp(name, "kernel-loss") == 0)
 		kernel_loss();
 	else if (strcmp(name, "fairness") == 0)
-		fairness();
+		fairness(UC_REDIRECT_MIRROR);
+	else if (strcmp(name, "fairness-inline") == 0)
+		fairness(UC_REDIRECT_INLINE);
 	else if (strcmp(name, "down-up") == 0)
 		trouble(&mirror, "ip link set tapg down", true);
 	else if (strcmp(name, "deleted") == 0)

@@ -77,11 +77,14 @@ it("counts what the kernel had no room for", () => {
   expect(packets).toBe(kept);
 });
 
-it("loses nothing of a quiet interface while another is flooded", () => {
-  const { noisy, quiet } = run("fairness");
+it.each([
+  ["fairness", "lostRing"],
+  ["fairness-inline", "lostKernel"],
+])("loses nothing of a quiet interface while another is flooded (%s)", (name, lost) => {
+  const { noisy, quiet } = run(name);
   expect(quiet).toMatchObject({ ...none, seen: 1500, kept: 1500, packets: 1500 });
   expect(noisy.seen).toBe(noisy.kept + noisy.lostKernel + noisy.lostRing);
-  expect(noisy.lostRing).toBeGreaterThan(1000);
+  expect(noisy[lost]).toBeGreaterThan(1000);
   expect([noisy.packets, noisy.missing]).toEqual([noisy.kept, noisy.lostRing]);
 });
 
