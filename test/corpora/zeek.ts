@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { analyze, readCapture } from "./analyze.ts";
 import { type Comparison, Comparisons } from "./comparison.ts";
+import { compareDhcpLog } from "./zeek-dhcp.ts";
 import { compareLog, readZeekLog } from "./zeek-rows.ts";
 import { causeOf, excludingRule } from "./zeek-scope.ts";
 import { compareSmbLog } from "./zeek-smb.ts";
@@ -17,7 +18,7 @@ interface ZeekTest {
   readonly commands: readonly string[];
 }
 
-const logs = ["conn", "dns", "http", "ssl", "ssh", "smb_files", "smb_mapping"];
+const logs = ["conn", "dns", "http", "ssl", "ssh", "dhcp", "smb_files", "smb_mapping"];
 
 /** Rows of each log: wanted, matched, why not. */
 export function compareWithZeek(folder: string): Comparison[] {
@@ -50,6 +51,10 @@ function compareTest(folder: string, test: ZeekTest, comparisons: Comparisons): 
     }
     if (log.startsWith("smb_")) {
       compareSmbLog(log, readZeekLog(text), events, test.baseline, comparison);
+      continue;
+    }
+    if (log === "dhcp") {
+      compareDhcpLog(readZeekLog(text), events, command, test.baseline, comparison);
       continue;
     }
     const result = compareLog(log, readZeekLog(text), events, isBare);
