@@ -2,6 +2,7 @@
 // The packet thread for JavaScript: checks arguments, hands them to packet-engine.c. No packet
 // passes through here. Called by lib/native, on the thread that opened the engine.
 #include <cerrno>
+#include <ctime>
 #include <new>
 
 #include "js.h"
@@ -173,6 +174,16 @@ napi_value PacketStatus(napi_env env, napi_callback_info info) {
   return Counts(env, info, uc_packet_status);
 }
 
+/** The clock in which rules at the tap end; JavaScript has none that runs on in a suspend. */
+napi_value BoottimeNs(napi_env env, napi_callback_info) {
+  timespec now = {};
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  napi_value value = nullptr;
+  napi_create_bigint_uint64(env, static_cast<uint64_t>(now.tv_sec) * 1000000000U +
+                                     static_cast<uint64_t>(now.tv_nsec), &value);
+  return value;
+}
+
 }  // namespace
 
 bool DefinePackets(napi_env env, napi_value exports) {
@@ -184,7 +195,8 @@ bool DefinePackets(napi_env env, napi_value exports) {
          Define(env, exports, "packetAdd", PacketAdd) &&
          Define(env, exports, "packetRules", PacketRules) &&
          Define(env, exports, "packetRemove", PacketRemove) &&
-         Define(env, exports, "packetStatus", PacketStatus);
+         Define(env, exports, "packetStatus", PacketStatus) &&
+         Define(env, exports, "boottimeNs", BoottimeNs);
 }
 
 }  // namespace undercroft

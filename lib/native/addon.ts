@@ -84,6 +84,7 @@ export interface Addon {
   packetRules(engine: NativeHandle, slot: number, rules: Uint8Array): number;
   packetRemove(engine: NativeHandle, slot: number, words: BigUint64Array): boolean;
   packetStatus(engine: NativeHandle, slot: number, words: BigUint64Array): boolean;
+  boottimeNs(): bigint;
 }
 
 /** glibc reports its version in the process report; musl has none. */

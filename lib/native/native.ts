@@ -12,6 +12,7 @@ export {
 export { type DoorbellListener, EventFd, IDLE_RINGS_MAX } from "./event-fd.ts";
 export { type FileOptions, Mapping } from "./mapping.ts";
 export {
+  boottimeNs,
   type GoneListener,
   type InlineOptions,
   type MirrorOptions,

@@ -12,6 +12,14 @@ import { type Mapping, mappedRegion } from "./mapping.ts";
 /** Mark (SO_MARK) of the packets that inline mode sends to the guest: not ours to drop. */
 export const PACKET_MARK = 0x756e6463;
 
+/**
+ * The boot-time clock of this machine (CLOCK_BOOTTIME), by which rules at the tap end.
+ * @throws {UndercroftError} ERR_UC_NATIVE_MISSING
+ */
+export function boottimeNs(): bigint {
+  return addon().boottimeNs();
+}
+
 /** Which interface of which slot, and into which packet ring. */
 export interface MirrorOptions {
   readonly slot: number;

@@ -10,6 +10,7 @@ import { tmpdir } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CONSUMER_STAT } from "../../lib/model/model.ts";
 import {
+  boottimeNs,
   Mapping,
   NativeRingConsumer,
   PACKET_MARK,
@@ -121,9 +122,10 @@ async function answers(): Promise<boolean> {
   return result;
 }
 
+/** Holds for the next second by the clock that the packet thread reads, too. */
 function isolate(): Uint8Array {
-  const now = process.hrtime.bigint();
-  return encodeBlockRule({ id: 1n, slot: SLOT, action: "isolate" }, now);
+  const rule = { id: 1n, slot: SLOT, action: "isolate", expiresInMs: 1000 } as const;
+  return encodeBlockRule(rule, boottimeNs());
 }
 
 async function inline(guestPid: number): Promise<void> {
@@ -138,6 +140,9 @@ async function inline(guestPid: number): Promise<void> {
   engine.setRules(SLOT, isolate());
   facts.isolated = await answers();
   facts.afterIsolation = engine.status(SLOT);
+  await sleep(1000);
+  facts.expired = await answers();
+  engine.setRules(SLOT, isolate());
   engine.setRules(SLOT, new Uint8Array(0));
   facts.released = await answers();
   await sleep(50);

@@ -26,6 +26,7 @@ it("forwards, judges, fails open, mirrors, survives a cut region, tells what is 
   // Nothing gets past us while the kernel's path is closed and the uplink is not in the bridge.
   expect([facts.closed, facts.open]).toEqual([false, true]);
   expect([facts.isolated, facts.released, facts.failedOpen]).toEqual([false, true, true]);
+  expect(facts.expired).toBe(true);
   expect(facts.tcpBytes).toBe(TCP_BYTES);
   expect(facts.tcp).toMatchObject({ state: "running", mode: "inline", lostKernel: 0, lostRing: 0 });
   // The stream went through us, in segments larger than the link's 1,500 bytes.
