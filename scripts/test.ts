@@ -17,6 +17,7 @@ mkdirSync(logDirectory, { recursive: true });
 const tallies: Tally[] = [command("check", ["scripts/check.ts"]), tier("unit"), tier("guest")];
 if (values.all) {
   tallies.push(command("fuzz", ["fuzz/fuzz.ts", "--seconds", "60"]));
+  tallies.push(command("fuzz network", ["fuzz/fuzz.ts", "network", "--seconds", "60"]));
   tallies.push(command("sim", ["test/sim/sim.ts", "--seed", "1", "--hours", "100"]));
 }
 const total = tallies.reduce(addTally);
