@@ -7,3 +7,4 @@ export * from "./drain-loop.ts";
 export * from "./guest-clock.ts";
 export * from "./guest-stream.ts";
 export * from "./loss-ledger.ts";
+export * from "./packet-stream.ts";

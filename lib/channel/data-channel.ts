@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads all guests of a server in fair turns: deficit round robin over the bytes and records that
 // each turn costs, so that a guest that floods its rings delays the others by one turn at most.
-import type { GuestStream } from "./guest-stream.ts";
 
 /** Credit that a guest gets each round; a turn may overdraw it and is paid back in later rounds. */
 const QUANTUM_BYTES = 256 * 1024;
 
+/** What has turns: the rings of a guest or of a redirector. */
+export interface Turning {
+  /** Reads once; what it cost, 0 when there was nothing. */
+  turn(): number;
+}
+
 interface Account {
-  readonly stream: GuestStream;
+  readonly stream: Turning;
   credit: number;
 }
 
@@ -16,11 +21,11 @@ export class DataChannel {
   #accounts: Account[] = [];
   #first = 0;
 
-  add(stream: GuestStream): void {
+  add(stream: Turning): void {
     this.#accounts = [...this.#accounts, { stream, credit: 0 }];
   }
 
-  remove(stream: GuestStream): void {
+  remove(stream: Turning): void {
     this.#accounts = this.#accounts.filter((account) => account.stream !== stream);
   }
 

@@ -15,6 +15,7 @@ import {
 import type { DrainLimits, Region } from "../transport/transport.ts";
 import {
   type DecodeContext,
+  type Decoded,
   EVENT_HEADER_LAYOUT,
   type GuestStatus,
   RECORD_LOST,
@@ -46,6 +47,8 @@ export interface StreamOptions {
   readonly recordBytesMax: number;
   readonly limits: DrainLimits;
   readonly guestClock: GuestClock;
+  /** It is a redirector that speaks here: it may report as one, and has no events of its own. */
+  readonly isRedirector?: boolean;
   readonly hooks: StreamHooks;
 }
 
@@ -297,7 +300,8 @@ export class GuestStream {
     }
     this.ledger.take(1, lane.sequence);
     const record = lane.decoder.decode(this.#context, type, kind >>> 16, offset, length);
-    if (record === undefined) {
+    // TRUST: a guest that speaks as a redirector is not listened to, nor the other way round.
+    if (record === undefined || !this.#isOwn(record)) {
       const key = lane.ring * 0x1_0000 + type;
       this.#odd.set(key, (this.#odd.get(key) ?? 0) + 1);
     } else if (
@@ -310,6 +314,20 @@ export class GuestStream {
       this.#options.hooks.control(record);
     } else {
       this.#items.push(record);
+    }
+  }
+
+  #isOwn(record: Decoded): boolean {
+    switch (record.kind) {
+      case "command.result":
+      case "unregister":
+      case "clock":
+        return true;
+      case "redirect.status":
+      case "block.rule":
+        return this.#options.isRedirector === true;
+      default:
+        return this.#options.isRedirector !== true;
     }
   }
 

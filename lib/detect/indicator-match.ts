@@ -4,36 +4,17 @@
 import type {
   Detection,
   GuestEvent,
+  GuestNetworkEvent,
   Indicator,
   IndicatorKind,
   ProcessExecEvent,
 } from "../model/model.ts";
 import type { Detector } from "./detector.ts";
+import { indicatorDetection } from "./indicator-detection.ts";
+import { NetworkMatch } from "./network-match.ts";
 import { SubstringIndex } from "./substring-index.ts";
 
-/** Tags of every detection that an indicator makes; the response policy selects by them. */
-export function indicatorTags(kind: IndicatorKind): readonly string[] {
-  return TAGS[kind];
-}
-
-const TAGS: Readonly<Record<IndicatorKind, readonly string[]>> = {
-  sha256: ["indicator", "indicator.sha256"],
-  path: ["indicator", "indicator.path"],
-  name: ["indicator", "indicator.name"],
-  "command-line": ["indicator", "indicator.command-line"],
-};
 const NONE: readonly Detection[] = [];
-
-/** The detection that an indicator makes of an event. */
-export function indicatorDetection(
-  indicator: Indicator,
-  event: GuestEvent,
-  field: string,
-  value: string,
-): Detection {
-  const { id, title, severity, kind } = indicator;
-  return { rule: id, title, severity, field, value, event, tags: TAGS[kind] };
-}
 
 /** Command line of an exec as people write it. */
 export function commandLine(event: ProcessExecEvent): string {
@@ -47,6 +28,7 @@ export class IndicatorMatch implements Detector {
   readonly #names: Map<string, Indicator>;
   readonly #lines: readonly Indicator[];
   readonly #lineIndex: SubstringIndex;
+  readonly #network: NetworkMatch;
 
   constructor(indicators: readonly Indicator[]) {
     const store = (kind: IndicatorKind): Map<string, Indicator> =>
@@ -56,6 +38,11 @@ export class IndicatorMatch implements Detector {
     this.#names = store("name");
     this.#lines = indicators.filter(({ kind }) => kind === "command-line");
     this.#lineIndex = new SubstringIndex(this.#lines.map(({ value }) => value));
+    this.#network = new NetworkMatch(indicators);
+  }
+
+  detectNetwork(event: GuestNetworkEvent): readonly Detection[] {
+    return this.#network.detect(event);
   }
 
   detect(event: GuestEvent): readonly Detection[] {
@@ -83,6 +70,10 @@ export class IndicatorMatch implements Detector {
         return this.#path(NONE, event, "path", event.path);
       case "module.load":
         return this.#look(this.#names, NONE, event, "name", event.name);
+      case "socket.connect":
+      case "socket.send":
+      case "dns.query":
+        return this.#network.detectSocket(event);
       default:
         return NONE;
     }

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a match to a stored case. Detection makes detections, the server folds them to findings.
 import type { GuestEvent, ProcessIdentity } from "./event.ts";
+import type { GuestNetworkEvent } from "./network-event.ts";
 
 export type Severity = "informational" | "low" | "medium" | "high" | "critical";
+
+/** What a detection can rest on: what a guest's driver told, or what passed its tap. */
+export type EvidenceEvent = GuestEvent | GuestNetworkEvent;
 
 /** One rule or indicator that matched one event. */
 export interface Detection {
@@ -13,7 +17,7 @@ export interface Detection {
   /** Field of the event that matched, and the value it had. */
   readonly field: string;
   readonly value: string;
-  readonly event: GuestEvent;
+  readonly event: EvidenceEvent;
   readonly tags: readonly string[];
 }
 
@@ -33,7 +37,7 @@ export interface Finding {
   readonly process: ProcessIdentity;
   readonly field: string;
   readonly value: string;
-  readonly evidence: readonly GuestEvent[];
+  readonly evidence: readonly EvidenceEvent[];
   /** Commands that the response policy made of it. */
   readonly commands: readonly bigint[];
   readonly disposition: Disposition;

@@ -2,6 +2,8 @@
 // Network events as they leave the network room: flat plain objects, one per flow change or
 // protocol exchange. Which guest a tap belongs to is added by whoever owns the tap.
 
+import type { ProcessIdentity } from "./event.ts";
+
 export type TransportName = "tcp" | "udp" | "icmp" | "icmp6" | "other";
 
 /** What every event of a flow carries. The source is who opened the flow. */
@@ -205,6 +207,23 @@ export interface AnomalyEvent extends NetworkEventBase {
   readonly kind: "anomaly";
   readonly name: string;
 }
+
+/** Where and by whom in a guest; the process parts are 0 and empty while no process is known. */
+export interface NetworkPlace extends ProcessIdentity {
+  /** The server's number of the interface. */
+  readonly slot: number;
+  readonly interfaceName: string;
+  /** The guest opened the flow. */
+  readonly outbound: boolean;
+  /** What the process executes, and how it was started. */
+  readonly program: string;
+  readonly commandLine: string;
+  /** Programs of its ancestors, the parent first; "?" for one that was never seen. */
+  readonly ancestors: readonly string[];
+}
+
+/** A network event with the guest, and the process once its sensor told of the socket. */
+export type GuestNetworkEvent = NetworkEvent & NetworkPlace;
 
 export type NetworkEvent =
   | FlowEvent

@@ -3,14 +3,23 @@
 // it is used.
 import { UndercroftError } from "../errors/errors.ts";
 import type { Severity } from "../model/model.ts";
+import { parseAddressRange } from "../wire/wire.ts";
 import type { PolicyAction, PolicyRule, ResponsePolicy } from "./policy.ts";
 
-const ACTIONS: readonly PolicyAction[] = ["alert", "kill", "deny-open", "deny-exec"];
+const ACTIONS: readonly PolicyAction[] = [
+  "alert",
+  "kill",
+  "deny-open",
+  "deny-exec",
+  "drop",
+  "isolate",
+];
 const SEVERITIES: readonly Severity[] = ["informational", "low", "medium", "high", "critical"];
 
 /**
- * Reads a policy: `{"name", "rules": [{"name", "tags", "severityMin", "actions"}],
- * "protectedPids", "protectedNames"}`. tags, severityMin and the protected lists may be left out.
+ * Reads a policy: `{"name", "rules": [{"name", "tags", "severityMin", "actions", "blockSeconds"}],
+ * "protectedPids", "protectedNames", "isolationAllow"}`. tags, severityMin, blockSeconds of a rule
+ * and the lists may be left out.
  * @throws {UndercroftError} ERR_UC_POLICY
  */
 export function parsePolicy(text: string, source: string): ResponsePolicy {
@@ -43,19 +52,30 @@ class PolicyReader {
   }
 
   policy(value: unknown): ResponsePolicy {
-    const known = ["name", "rules", "protectedPids", "protectedNames"];
+    const known = ["name", "rules", "protectedPids", "protectedNames", "isolationAllow"];
     const fields = this.#fields(value, "policy", known);
     const rules = this.#list(fields.rules, "rules");
     return {
       name: this.#text(fields.name, "name"),
       rules: rules.map((rule, index) => this.#rule(rule, `rules[${index}]`)),
-      protectedPids: this.#optional(fields.protectedPids, "protectedPids", isPid, [1]),
+      protectedPids: this.#optional(fields.protectedPids, "protectedPids", isCount, [1]),
       protectedNames: this.#optional(fields.protectedNames, "protectedNames", isText, []),
+      isolationAllow: this.#optional(fields.isolationAllow, "isolationAllow", isRange, []),
     };
   }
 
   #rule(value: unknown, place: string): PolicyRule {
-    const fields = this.#fields(value, place, ["name", "tags", "severityMin", "actions"]);
+    const fields = this.#fields(value, place, [
+      "name",
+      "tags",
+      "severityMin",
+      "actions",
+      "blockSeconds",
+    ]);
+    const { blockSeconds } = fields;
+    if (blockSeconds !== undefined && !isCount(blockSeconds)) {
+      this.#problems.push(`${place}.blockSeconds: not a whole number of seconds above 0`);
+    }
     const severityMin = fields.severityMin ?? "informational";
     if (!isOneOf(SEVERITIES)(severityMin)) {
       this.#problems.push(`${place}.severityMin: not one of ${SEVERITIES.join(", ")}`);
@@ -65,6 +85,7 @@ class PolicyReader {
       tags: this.#optional(fields.tags, `${place}.tags`, isText, []),
       severityMin: isOneOf(SEVERITIES)(severityMin) ? severityMin : "informational",
       actions: this.#required(fields.actions, `${place}.actions`, isOneOf(ACTIONS)),
+      ...(isCount(blockSeconds) ? { blockSeconds } : {}),
     };
   }
 
@@ -110,8 +131,10 @@ class PolicyReader {
 }
 
 const isText = (value: unknown): value is string => typeof value === "string" && value !== "";
-const isPid = (value: unknown): value is number =>
+const isCount = (value: unknown): value is number =>
   typeof value === "number" && Number.isInteger(value) && value > 0;
+const isRange = (value: unknown): value is string =>
+  isText(value) && parseAddressRange(value) !== undefined;
 const isOneOf =
   <T extends string>(list: readonly T[]) =>
   (value: unknown): value is T =>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The response policy as data, and the decision about one detection. Called by the server for each
 // new finding; must not do anything itself.
-import type { Detection, GuestCommand, GuestEvent, Severity } from "../model/model.ts";
+import type { Detection, EvidenceEvent, GuestCommand, Severity } from "../model/model.ts";
 
-export type PolicyAction = "alert" | "kill" | "deny-open" | "deny-exec";
+export type PolicyAction = "alert" | "kill" | "deny-open" | "deny-exec" | "drop" | "isolate";
 
 /** Holds for detections that carry one of the tags (or all, where none is given). */
 export interface PolicyRule {
@@ -11,6 +11,8 @@ export interface PolicyRule {
   readonly tags: readonly string[];
   readonly severityMin: Severity;
   readonly actions: readonly PolicyAction[];
+  /** How long drop and isolate hold. Default: an hour. */
+  readonly blockSeconds?: number;
 }
 
 export interface ResponsePolicy {
@@ -20,6 +22,8 @@ export interface ResponsePolicy {
   /** Never killed, whatever matches. */
   readonly protectedPids: readonly number[];
   readonly protectedNames: readonly string[];
+  /** Addresses and ranges that an isolated guest may still reach. */
+  readonly isolationAllow: readonly string[];
 }
 
 /** What a policy wants done about one detection. */
@@ -33,7 +37,10 @@ export type ResponseDecision =
       readonly command: GuestCommand;
     };
 
-/** Kills what runs with a bad hash or command line; refuses bad paths and names beforehand. */
+/**
+ * Kills what runs with a bad hash or command line; refuses bad paths and names beforehand; drops
+ * traffic with bad addresses, names and fingerprints.
+ */
 export const DEFAULT_POLICY: ResponsePolicy = {
   name: "default",
   rules: [
@@ -49,7 +56,14 @@ export const DEFAULT_POLICY: ResponsePolicy = {
       severityMin: "medium",
       actions: ["alert", "deny-open", "deny-exec"],
     },
+    {
+      name: "cut bad traffic off",
+      tags: ["indicator.network"],
+      severityMin: "medium",
+      actions: ["alert", "drop"],
+    },
   ],
+  isolationAllow: [],
   protectedPids: [1],
   protectedNames: ["systemd", "init", "dbus-daemon", "sshd", "libvirtd"],
 };
@@ -91,7 +105,7 @@ export function decideResponse(
   if (!rule.actions.includes("kill")) return { action: "alert", reason };
   const process = culprit(detection.event);
   if (process.pid === 0)
-    return { action: "refused", reason: `${reason}: the kernel is no process` };
+    return { action: "refused", reason: `${reason}: no process is known, or it is the kernel` };
   if (policy.protectedPids.includes(process.pid)) {
     return { action: "refused", reason: `${reason}: process ${process.pid} is protected` };
   }
@@ -104,7 +118,7 @@ export function decideResponse(
 
 // The generation is part of the identity: a process that executes something else by the time the
 // command arrives is not the one that was found.
-function culprit(event: GuestEvent): {
+function culprit(event: EvidenceEvent): {
   readonly pid: number;
   readonly processStartNs: bigint;
   readonly execGeneration: number;

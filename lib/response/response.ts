@@ -2,4 +2,5 @@
 // Face of the response room: what to do about a detection. Pure policy; the server carries it out.
 export * from "./policy.ts";
 export * from "./policy-parse.ts";
+export * from "./tap-response.ts";
 export * from "./verdict-rules.ts";

@@ -8,9 +8,9 @@ import type {
   CommandRecord,
   Detection,
   Disposition,
+  EvidenceEvent,
   FaultName,
   Finding,
-  GuestEvent,
   ProcessIdentity,
   Severity,
   VerdictEvent,
@@ -197,13 +197,13 @@ function describe(
   return { rule, title, severity, field, value, tags };
 }
 
-function identity(event: GuestEvent): ProcessIdentity {
+function identity(event: EvidenceEvent): ProcessIdentity {
   const { guest, boot, pid, processStartNs, execGeneration } = event;
   return { guest, boot, pid, processStartNs, execGeneration };
 }
 
 // A digest says little by itself: the exec that it belongs to says who ran what.
-function evidenceOf(event: GuestEvent, processes: ProcessTable): readonly GuestEvent[] {
+function evidenceOf(event: EvidenceEvent, processes: ProcessTable): readonly EvidenceEvent[] {
   const exec = processes.find(event.pid, event.processStartNs)?.exec;
   return exec === undefined || exec === event ? [event] : [event, exec];
 }

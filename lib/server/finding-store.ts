@@ -3,8 +3,8 @@
 // case is forgotten first (whoever keeps findings for good listens to the server).
 import type {
   Disposition,
+  EvidenceEvent,
   Finding,
-  GuestEvent,
   ProcessIdentity,
   Severity,
 } from "../model/model.ts";
@@ -19,7 +19,7 @@ export interface FindingInput {
   readonly value: string;
   readonly tags: readonly string[];
   readonly process: ProcessIdentity;
-  readonly evidence: readonly GuestEvent[];
+  readonly evidence: readonly EvidenceEvent[];
   readonly disposition: Disposition;
 }
 
