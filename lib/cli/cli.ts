@@ -2,21 +2,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // The `undercroft` program: finds the command, runs it and turns its end into an exit status. Only
 // this file ends the process; commands return their status or throw.
-import { readFileSync, realpathSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { realpathSync } from "node:fs";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
 import { isUndercroftError, UndercroftError } from "../errors/errors.ts";
 import { type CommandName, HELP } from "./help.ts";
 import { checkIndicators } from "./indicators.ts";
 import { printCaptures } from "./pcap.ts";
+import { redirect } from "./redirector.ts";
 import { dumpRegion } from "./region.ts";
 import { serve } from "./serve.ts";
 import { start } from "./start.ts";
+import { version } from "./version.ts";
 
 const commands: Readonly<Record<CommandName, (args: readonly string[]) => Promise<number>>> = {
   start,
   serve,
+  redirector: redirect,
   pcap: printCaptures,
   "region dump": dumpRegion,
   "indicators check": checkIndicators,
@@ -52,12 +53,6 @@ async function run(args: readonly string[]): Promise<number> {
     throw new UndercroftError("ERR_UC_ARGUMENT", `no command "${first}"; commands: ${known}`);
   }
   return command(args.slice(name.split(" ").length));
-}
-
-/** The package's version: its package.json lies above this file, built or not. */
-function version(): string {
-  const file = join(dirname(fileURLToPath(import.meta.url)), "../../package.json");
-  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
 }
 
 // As a program only, not when a test imports it; npm runs it through a link.

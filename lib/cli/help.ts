@@ -11,6 +11,7 @@ Agentless endpoint detection and response for KVM guests through shared memory.
 Commands:
   start             boot a demo guest, protect it and show what happens
   serve             protect running guests through their region files
+  redirector        watch guests' network interfaces for a server
   pcap              print the network events of captures
   region dump       print a region in readable form
   indicators check  check an indicator file
@@ -47,6 +48,16 @@ Options:
   --indicators FILE   what is known to be bad
   --policy FILE       what to do about it, in place of the default
   --json              print every state change, finding and command as a line of JSON
+`,
+  redirector: `Usage: undercroft redirector --region PATH
+
+Watches the network interfaces of guests for a server, in the network namespace that it is
+started in, until Ctrl-C: puts packets into the region that it shares with the server and
+holds the server's rules at the guests' taps. Rules stay, and end in time, without it. Needs
+root, ip and nft.
+
+Options:
+  --region PATH      the region file that the server made for its redirector
 `,
   pcap: `Usage: undercroft pcap FILE... [OPTION]...
 
