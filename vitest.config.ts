@@ -30,7 +30,7 @@ const config: ViteUserConfig = defineConfig({
     passWithNoTests: true,
     projects: [
       tier("unit", quickFolders, slow ? 30 * minutes : 2 * minutes, true),
-      tier("guest", "{guest,e2e}", slow ? 60 * minutes : 10 * minutes, false),
+      tier("guest", "{guest,e2e,live}", slow ? 60 * minutes : 10 * minutes, false),
     ],
   },
 });
