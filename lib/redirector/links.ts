@@ -24,7 +24,7 @@ export function links(): Map<string, string> {
   });
   if (result.status !== 0) return new Map();
   const parsed = JSON.parse(result.stdout) as ReadonlyArray<{ ifname: string; master?: string }>;
-  return new Map(parsed.map(({ ifname, master }) => [ifname, master ?? ""]));
+  return new Map(parsed.map((link) => [link.ifname, link.master ?? ""]));
 }
 
 /** Joins the engine's uplink to the guest's bridge: 0 or a positive errno. */
@@ -38,6 +38,11 @@ export function joinBridge(uplinkName: string, bridge: string): number {
   return 0;
 }
 
+/** Opens a path that an earlier run left closed, if any: 0 or a positive errno. */
+export function openPath(table: string, log: (line: string) => void): number {
+  return runNft(removal(table), log);
+}
+
 /**
  * Closes the kernel's own path at a tap. Fail-open: for as long as this process lives, whatever
  * ends it. Returns a positive errno when it stays open. ended: it was opened from outside.
@@ -48,21 +53,20 @@ export function cutPath(
   failOpen: boolean,
   hooks: { readonly log: (line: string) => void; readonly ended: () => void },
 ): CutPath | number {
-  const remove = `add table netdev ${table}\ndelete table netdev ${table}\n`;
-  const chains = (["in", "out"] as const).map(
-    (name) =>
-      `add chain netdev ${table} ${name} { type filter hook ${name === "in" ? "ingress" : "egress"} ` +
-      `device "${interfaceName}" priority 0; policy accept; }\n`,
-  );
+  const chains = ["in ingress", "out egress"].map((words) => {
+    const [name, hook] = words.split(" ");
+    const base = `type filter hook ${hook} device "${interfaceName}" priority 0; policy accept;`;
+    return `add chain netdev ${table} ${name} { ${base} }\n`;
+  });
   const rules =
     `add rule netdev ${table} in drop\n` +
     `add rule netdev ${table} out meta mark != ${PACKET_MARK} drop\n`;
   if (!failOpen) {
-    const script = `${remove}add table netdev ${table}\n${chains.join("")}${rules}`;
+    const script = `${removal(table)}add table netdev ${table}\n${chains.join("")}${rules}`;
     const errno = runNft(script, hooks.log);
-    return errno === 0 ? { open: () => void runNft(remove, hooks.log) } : errno;
+    return errno === 0 ? { open: () => void openPath(table, hooks.log) } : errno;
   }
-  const errno = runNft(remove, hooks.log);
+  const errno = openPath(table, hooks.log);
   if (errno !== 0) return errno;
   const nft = spawn("nft", ["-i"], { stdio: ["pipe", "ignore", "ignore"] });
   let isWanted = true;
@@ -90,3 +94,7 @@ function isCut(table: string, nft: ChildProcess): boolean {
   }
   return false;
 }
+
+// Adding first, because only a table that is there can be deleted.
+const removal = (table: string): string =>
+  `add table netdev ${table}\ndelete table netdev ${table}\n`;

@@ -150,8 +150,14 @@ export class RegionClient {
     const superblock = this.#readSuperblock();
     if (superblock === undefined) return;
     const { mapping, hooks, bootId } = this.#options;
-    if (!this.#place(superblock)) return;
-    hooks.placed(superblock);
+    try {
+      if (!this.#place(superblock)) return;
+      hooks.placed(superblock);
+    } catch (cause) {
+      if (!isUndercroftError(cause)) throw cause;
+      this.#complain(cause.message);
+      return;
+    }
     this.#helloSeq = mapping.loadU64(w.HELLO_OFFSET) + 1n;
     this.#helloNs = nowNs;
     const page = w.encodeHello({
@@ -209,8 +215,9 @@ export class RegionClient {
     const { rings } = superblock.layout;
     const command = rings.find(({ kind }) => kind === w.RING_COMMAND);
     const priority = rings.find(({ kind }) => kind === w.RING_PRIORITY);
-    if (command === undefined || priority === undefined) {
-      this.#complain("its region has no ring for commands");
+    const hasPackets = rings.some(({ kind }) => kind === w.RING_PACKET);
+    if (command === undefined || priority === undefined || !hasPackets) {
+      this.#complain("its region is a guest's, not a redirector's; name the other file");
       return false;
     }
     const { recordBytesMax } = superblock;

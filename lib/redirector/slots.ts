@@ -18,7 +18,7 @@ import {
   RESULT_NOT_FOUND,
   RESULT_UNSUPPORTED,
 } from "../wire/wire.ts";
-import { type CutPath, cutPath, joinBridge, links } from "./links.ts";
+import { type CutPath, cutPath, joinBridge, links, openPath } from "./links.ts";
 import type { CommandAnswer } from "./region-client.ts";
 import {
   holds,
@@ -103,7 +103,7 @@ export class Slots {
       return failed(errno);
     }
     this.#slots.set(slot, made);
-    this.#interfaces.set(slot, interfaceName);
+    this.#rename(slot, interfaceName);
     const ruleErrno = this.#apply(this.#rules);
     if (ruleErrno !== 0) {
       this.#end(slot);
@@ -165,12 +165,14 @@ export class Slots {
   }
 
   #add(engine: PacketEngine, made: Slot): number {
-    const { interfaceName, uplinkName, slot, failOpen, mode } = made.start;
+    const { interfaceName, uplinkName, failOpen, mode } = made.start;
+    // By interface, so that a run with other slot numbers finds it too.
+    const cutTable = `${this.#options.table}_cut_${Buffer.from(interfaceName).toString("hex")}`;
     const bridge = mode === "inline" ? links().get(interfaceName) : "";
     try {
       if (mode === "mirror") {
         engine.addMirror(made.start);
-        return 0;
+        return openPath(cutTable, this.#options.log);
       }
       if (bridge === undefined || bridge === "") {
         this.#options.log(`${interfaceName} is in no bridge, which inline mode needs`);
@@ -182,13 +184,24 @@ export class Slots {
       this.#options.log(cause.message);
       return Number(cause.detail.errno ?? constants.errno.EINVAL);
     }
-    const cut = cutPath(`${this.#options.table}_cut_${slot}`, interfaceName, failOpen, {
+    const cut = cutPath(cutTable, interfaceName, failOpen, {
       log: this.#options.log,
       ended: () => this.#pathOpened(made),
     });
     if (typeof cut === "number") return cut;
     made.cut = cut;
     return joinBridge(uplinkName, bridge);
+  }
+
+  // A server that numbers anew must not move one guest's rules to another guest.
+  #rename(slot: number, interfaceName: string): void {
+    const before = this.#interfaces.get(slot);
+    this.#interfaces.set(slot, interfaceName);
+    if (before === undefined || before === interfaceName) return;
+    const kept = [...this.#rules].filter(([, rule]) => rule.slot !== slot);
+    const lost = this.#rules.size - kept.length;
+    if (lost > 0) this.#options.log(`slot ${slot} is not ${before} now: ${lost} rules of it end`);
+    this.#rules = new Map(kept);
   }
 
   // Both ways open would bring every packet twice.

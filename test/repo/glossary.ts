@@ -21,7 +21,11 @@ export const refusedWords: readonly RefusedWord[] = [
   { word: "appliance", use: "server" },
   { word: "svm", use: "server VM" },
   // How iproute2 names the bridge of an interface.
-  { word: "master", use: "server or manager", allowed: /master br\w+|\.master\b|\bmaster\?:/g },
+  {
+    word: "master",
+    use: "server or manager",
+    allowed: /master br\w+|\.master\b|\bmaster\?:|"master"/g,
+  },
   { word: "slave", use: "guest or server" },
   { word: "backend", use: "manager", allowed: /memory-backend-\w+|fsnotify_backend/gi },
   { word: "controller", use: "manager", allowed: /AbortController|abort ?controller/gi },
