@@ -16,13 +16,13 @@ export interface CutPath {
   open(): void;
 }
 
-/** Names of all interfaces, with the bridge that each belongs to ("" for none). */
-export function links(): Map<string, string> {
+/** All interfaces with the bridge that each belongs to ("" for none); undefined without `ip`. */
+export function links(): Map<string, string> | undefined {
   const result = spawnSync("ip", ["-j", "link", "show"], {
     encoding: "utf8",
     timeout: COMMAND_MS_MAX,
   });
-  if (result.status !== 0) return new Map();
+  if (result.status !== 0) return undefined;
   const parsed = JSON.parse(result.stdout) as ReadonlyArray<{ ifname: string; master?: string }>;
   return new Map(parsed.map((link) => [link.ifname, link.master ?? ""]));
 }

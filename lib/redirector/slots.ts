@@ -168,7 +168,7 @@ export class Slots {
     const { interfaceName, uplinkName, failOpen, mode } = made.start;
     // By interface, so that a run with other slot numbers finds it too.
     const cutTable = `${this.#options.table}_cut_${Buffer.from(interfaceName).toString("hex")}`;
-    const bridge = mode === "inline" ? links().get(interfaceName) : "";
+    const bridge = mode === "inline" ? links()?.get(interfaceName) : "";
     try {
       if (mode === "mirror") {
         engine.addMirror(made.start);
@@ -243,6 +243,16 @@ export class Slots {
     const nowNs = boottimeNs();
     const kept = [...rules.values()].filter((rule) => holds(rule, nowNs));
     const present = links();
+    if (present === undefined) {
+      this.#options.log("ip cannot be run; install iproute2");
+      return constants.errno.ENOENT;
+    }
+    for (const { id, slot } of kept) {
+      // What is gone takes its rules along, but a new one would hold nowhere.
+      if (!this.#rules.has(id) && !present.has(this.#interfaces.get(slot) ?? "")) {
+        return constants.errno.ENODEV;
+      }
+    }
     const interfaces = new Map([...this.#interfaces].filter(([, name]) => present.has(name)));
     const before = [...this.#rules.values()];
     const errno =

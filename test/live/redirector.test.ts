@@ -67,6 +67,7 @@ it("mirrors each packet once, and says so", async () => {
   );
   bench.run(bench.outside, "ip", "link", "del", "tapg");
   await until("the end of the slot", () => bench.statuses.at(-1)?.state === "gone");
+  expect(await add({ id: 1n, action: "drop" })).toBe("failed");
   expect(await bench.end("SIGTERM")).toBe(0);
   expect(bench.faults).toEqual([]);
 });

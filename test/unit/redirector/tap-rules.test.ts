@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The nftables commands that rules become: order of the actions, both directions, both families,
 // and that only sound rules and plain names reach them. With real packets: test/live.
-import { expect, it } from "vitest";
+import { constants } from "node:os";
+import { afterEach, expect, it, vi } from "vitest";
 import type { BlockRule } from "../../../lib/model/model.ts";
 import { boottimeNs } from "../../../lib/native/native.ts";
 import {
   isPlainName,
+  runNft,
   type TapRule,
   tableScript,
   tapRule,
@@ -64,4 +66,15 @@ it("takes no rule that contradicts itself and no name that nft would read as mor
   expect(["tap0", "vnet1.5", "br-lan@x"].map(isPlainName)).toEqual([true, true, true]);
   const hostile = ["", "a b", 'a"; drop', "a\nb", "a/b", "..", "sixteen-letters-x"];
   expect(hostile.map(isPlainName)).toEqual(hostile.map(() => false));
+});
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
+
+it("says what is missing when there is no nft", () => {
+  vi.stubEnv("PATH", "/nowhere");
+  const lines: string[] = [];
+  expect(runNft("", (line) => lines.push(line))).toBe(constants.errno.ENOENT);
+  expect(lines).toEqual([expect.stringContaining("install nftables")]);
 });
