@@ -42,7 +42,8 @@ describe("undercroft", () => {
   });
 
   test.each([
-    [["strat"], 'no command "strat"; commands: start, serve, pcap, region dump, indicators check'],
+    [["strat"], 'no command "strat"; commands: start, serve, redirector, pcap, region dump, '],
+    [["redirector"], "redirector: --region PATH is missing"],
     [["region"], 'no command "region"'],
     [["start", "--onec"], "start: Unknown option '--onec'"],
     [["start", "--once", "now"], '"now" is one argument too many; see "undercroft start --help"'],
