@@ -2,10 +2,10 @@
 // Makes one large capture of many small ones, so that we and our peers read the same file. Copies
 // follow each other in time, far enough apart that no flow of one goes on in the next.
 import { once } from "node:events";
-import { createWriteStream, readdirSync } from "node:fs";
+import { createWriteStream, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { finished } from "node:stream/promises";
-import { readCapture } from "../lib/cli/pcap.ts";
+import { gunzipSync } from "node:zlib";
 import { CaptureReader } from "../lib/network/network.ts";
 
 const ethernet = 1;
@@ -68,7 +68,8 @@ function capturesIn(folder: string): string[] {
 const secondsMax = 86_400;
 
 function open(file: string): Source[] {
-  const bytes = readCapture(file);
+  const packed = readFileSync(file);
+  const bytes = file.endsWith(".gz") ? gunzipSync(packed) : packed;
   const reader = new CaptureReader(bytes);
   let startMs = Number.POSITIVE_INFINITY;
   let endMs = 0;
