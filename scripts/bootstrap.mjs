@@ -56,6 +56,11 @@ const needs = {
     commands: ["x86_64-w64-mingw32-gcc", "x86_64-w64-mingw32-g++"],
     packages: ["gcc-mingw-w64-x86-64", "g++-mingw-w64-x86-64"],
   },
+  test: {
+    includes: ["native", "addon", "guest", "network", "mingw", "fuzz"],
+    commands: [],
+    packages: [],
+  },
 };
 
 await main(process.argv.slice(2));

@@ -8,7 +8,7 @@ import type { Clock } from "../time/time.ts";
 const BUSY_COST = 128 * 1024;
 /** A pause lasts so many times as long as the round before it: many guests cost more to look at. */
 const PAUSE_ROUNDS = 50;
-/** So many times the idle limit at most: what many guests may wait for the sake of the processor. */
+/** So many times the idle limit at most: what guests may wait for the sake of the processor. */
 const LOADED_PAUSES_MAX = 10;
 /** After the last data, how long the loop comes back at each turn of the event loop. */
 const SPIN_MS = 0.2;

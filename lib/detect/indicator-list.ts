@@ -37,8 +37,8 @@ const PROBLEMS_SHOWN = 20;
 
 /**
  * Reads `sha256:HEX`, a bare SHA-256, `path:/PATH`, `name:FILE`, `cmdline:TEXT`, `ip:ADDRESS`
- * (or `ADDRESS/BITS`), `domain:NAME`, `url:URL`, `ja3:MD5`, `ja4:TEXT` and `cert:SHA256` lines, each
- * with an optional ` | TITLE | SEVERITY` (for cmdline: both or none). Empty lines and what follows
+ * (or `ADDRESS/BITS`), `domain:NAME`, `url:URL`, `ja3:MD5`, `ja4:TEXT` and `cert:SHA256` lines,
+ * each with an optional ` | TITLE | SEVERITY` (for cmdline: both or none). Empty lines and what follows
  * ` #` are skipped.
  * @throws {UndercroftError} ERR_UC_INDICATORS naming each bad line
  */
@@ -154,7 +154,7 @@ function networkProblem(kind: IndicatorKind, value: string): string | undefined 
     case "domain":
       return DOMAIN.test(value) ? undefined : "is no domain name";
     case "url":
-      return urlParts(value) === undefined ? "has no host" : undefined;
+      return urlParts(value) === undefined ? "names no server" : undefined;
     default:
       return undefined;
   }

@@ -67,7 +67,7 @@ export class NetworkMatch {
         break;
       case "url": {
         const parts = urlParts(value);
-        if (parts !== undefined) this.#urls.add(parts.host, parts.path, indicator);
+        if (parts !== undefined) this.#urls.add(parts.domain, parts.path, indicator);
         break;
       }
       case "ja3":
@@ -96,9 +96,9 @@ export class NetworkMatch {
     const url = event.uri.includes("://") ? event.uri : event.authority + event.uri;
     const parts = urlParts(url);
     if (parts === undefined) return found;
-    const host = this.#domains.find(parts.host.replace(/:\d+$/, ""));
-    const both = hit(found, host, event, "authority", event.authority);
-    return hit(both, this.#urls.find(parts.host, parts.path), event, "uri", url);
+    const named = this.#domains.find(parts.domain.replace(/:\d+$/, ""));
+    const both = hit(found, named, event, "authority", event.authority);
+    return hit(both, this.#urls.find(parts.domain, parts.path), event, "uri", url);
   }
 
   #tls(

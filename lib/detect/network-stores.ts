@@ -72,30 +72,30 @@ function keyOf(bytes: Uint8Array, bits: number): string {
   return key;
 }
 
-/** Host and path of a URL in one form; undefined where there is no host. */
-export function urlParts(text: string): { host: string; path: string } | undefined {
+/** Whom a URL names, and its path, in one form; undefined where it names nobody. */
+export function urlParts(text: string): { domain: string; path: string } | undefined {
   const bare = text.replace(/^[a-z][a-z0-9+.-]*:\/\//i, "");
   const slash = bare.search(/[/?#]/);
   const authority = slash < 0 ? bare : bare.slice(0, slash);
-  const host = domainKey(authority.replace(/^.*@/, "").replace(/:(80|443)$/, ""));
-  if (host === "") return undefined;
+  const domain = domainKey(authority.replace(/^.*@/, "").replace(/:(80|443)$/, ""));
+  if (domain === "") return undefined;
   const rest = slash < 0 ? "/" : bare.slice(slash).replace(/#.*$/, "");
-  return { host, path: rest.startsWith("/") ? rest : `/${rest}` };
+  return { domain, path: rest.startsWith("/") ? rest : `/${rest}` };
 }
 
 /** URLs; a listed one covers what lies under its path. */
 export class UrlStore<Value> {
-  readonly #hosts = new Map<string, Array<{ readonly path: string; readonly value: Value }>>();
+  readonly #domains = new Map<string, Array<{ readonly path: string; readonly value: Value }>>();
 
-  add(host: string, path: string, value: Value): void {
-    const paths = this.#hosts.get(host) ?? [];
+  add(domain: string, path: string, value: Value): void {
+    const paths = this.#domains.get(domain) ?? [];
     paths.push({ path, value });
     paths.sort((one, two) => two.path.length - one.path.length);
-    this.#hosts.set(host, paths);
+    this.#domains.set(domain, paths);
   }
 
-  find(host: string, path: string): Value | undefined {
-    const paths = this.#hosts.get(host);
+  find(domain: string, path: string): Value | undefined {
+    const paths = this.#domains.get(domain);
     return paths?.find((known) => isUnder(path, known.path))?.value;
   }
 }

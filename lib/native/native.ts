@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Face of the native room: regions, native rings, doorbells and packets. Nobody else loads the addon.
+// Face of the native room: regions, native rings, doorbells, packets. Only here is the addon loaded.
 import { addon } from "./addon.ts";
 
 export { type Addon, loadAddon } from "./addon.ts";

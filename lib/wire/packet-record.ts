@@ -5,7 +5,7 @@ import * as w from "./layout.gen.ts";
 
 const LAYOUT = w.PACKET_LAYOUT;
 
-/** Where a packet lies in a batch, and what is known of it. One object is filled again and again. */
+/** Where a packet lies in a batch, and what is known of it. Filled again and again. */
 export interface PacketRecord {
   timeMs: number;
   slot: number;

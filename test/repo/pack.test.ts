@@ -3,6 +3,7 @@
 // every door opens, the program runs, the types are there, and nothing else was packed.
 import { execFileSync } from "node:child_process";
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -19,6 +20,7 @@ import { root } from "./repo-files.ts";
 type Manifest = {
   readonly version: string;
   readonly bin: Readonly<Record<string, string>>;
+  readonly dependencies?: Readonly<Record<string, string>>;
   readonly exports: Readonly<Record<string, string | Readonly<Record<string, string>>>>;
 };
 
@@ -36,6 +38,10 @@ beforeAll(() => {
   const tarball = readdirSync(user).find((name) => name.endsWith(".tgz")) ?? "";
   execFileSync("tar", ["-xzf", join(user, tarball), "-C", home, "--strip-components=1"]);
   manifest = JSON.parse(readFileSync(join(home, "package.json"), "utf8")) as Manifest;
+  // What an install would fetch beside it, without asking a registry.
+  for (const name of Object.keys(manifest.dependencies ?? {})) {
+    cpSync(join(root, "node_modules", name), join(user, "node_modules", name), { recursive: true });
+  }
 });
 
 afterAll(() => rmSync(user, { recursive: true }));

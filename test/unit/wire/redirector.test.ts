@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// What a server and a redirector exchange: addresses, rules, commands and packets survive their
+// bytes, and nonsense is refused.
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { BlockRule, RedirectorCommand } from "../../../lib/model/model.ts";
