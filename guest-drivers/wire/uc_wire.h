@@ -496,7 +496,7 @@ struct uc_registry_event {
 
 /*
  * Local and remote as the acting process sees them. IPv4 addresses stand in the first 4 bytes, the
- * rest zero; ports are plain little-endian numbers. result: positive errno of the call, 0 when it succeeded;
+ * rest zero; ports are plain numbers. result: positive errno of the call, 0 when it succeeded;
  * a connect that goes on in the background tells so by its errno. family 0: no addresses (RAW).
  *
  *  0        8              24              40    42    44    46    48      52      56   58   60

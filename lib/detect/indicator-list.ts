@@ -38,8 +38,8 @@ const PROBLEMS_SHOWN = 20;
 /**
  * Reads `sha256:HEX`, a bare SHA-256, `path:/PATH`, `name:FILE`, `cmdline:TEXT`, `ip:ADDRESS`
  * (or `ADDRESS/BITS`), `domain:NAME`, `url:URL`, `ja3:MD5`, `ja4:TEXT` and `cert:SHA256` lines,
- * each with an optional ` | TITLE | SEVERITY` (for cmdline: both or none). Empty lines and what follows
- * ` #` are skipped.
+ * each with an optional ` | TITLE | SEVERITY` (for cmdline: both or none). Empty lines and what
+ * follows ` #` are skipped.
  * @throws {UndercroftError} ERR_UC_INDICATORS naming each bad line
  */
 export function parseIndicators(text: string, source: string): Indicator[] {

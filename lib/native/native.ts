@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Face of the native room: regions, native rings, doorbells, packets. Only here is the addon loaded.
+// Face of the native room: regions, native rings, doorbells, packets. The addon's only loader.
 import { addon } from "./addon.ts";
 
 export { type Addon, loadAddon } from "./addon.ts";

@@ -72,6 +72,7 @@ test("a policy is read from JSON, with defaults", () => {
     rules: [{ name: "r", tags: [], severityMin: "informational", actions: ["kill"] }],
     protectedPids: [1],
     protectedNames: [],
+    isolationAllow: [],
   });
 });
 
