@@ -159,9 +159,9 @@ export class Slots {
     for (const slot of this.#slots.values()) slot.told = "";
   }
 
-  /** Ends watching. Rules stay in the kernel. */
+  /** Ends watching. Rules stay in the kernel, and so do cuts that are to fail closed. */
   close(): void {
-    for (const slot of [...this.#slots.keys()]) this.#end(slot);
+    for (const slot of [...this.#slots.keys()]) this.#end(slot, true);
   }
 
   #add(engine: PacketEngine, made: Slot): number {
@@ -212,11 +212,12 @@ export class Slots {
     this.#end(slot);
   }
 
-  #end(number: number): void {
+  #end(number: number, isClosing = false): void {
     const slot = this.#slots.get(number);
     if (slot === undefined) return;
     const status = this.#engine?.remove(number);
-    slot.cut?.open();
+    // Only who asked for it opens what fails closed.
+    if (!isClosing || slot.start.failOpen) slot.cut?.open();
     if (status !== undefined) {
       this.#tellOne(number, status, status.state === "gone" ? "gone" : "stopped");
     }

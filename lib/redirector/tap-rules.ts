@@ -3,6 +3,7 @@
 // sets end rules without us and whose comments bring them back after a restart. Called by slots.ts.
 import { spawnSync } from "node:child_process";
 import { constants } from "node:os";
+import { UndercroftError } from "../errors/errors.ts";
 import type { BlockRule } from "../model/model.ts";
 import { boottimeNs } from "../native/native.ts";
 import { BLOCK_RULE_LAYOUT, decodeBlockRule } from "../wire/wire.ts";
@@ -63,12 +64,25 @@ export function tableScript(
   return `${lines.join("\n")}\n`;
 }
 
-/** What a table holds that an earlier run made; nothing where there is no such table. */
+/**
+ * What a table holds that an earlier run made; nothing where there is no such table. What cannot be
+ * read is not taken for nothing, or the next change would wipe it out.
+ * @throws {UndercroftError} ERR_UC_TOOL_MISSING
+ */
 export function readTable(table: string): TapRuleState {
   const rules = new Map<bigint, TapRule>();
   const interfaces = new Map<number, string>();
-  const { errno, output } = run(["-j", "list", "table", "netdev", table], "", () => {});
-  if (errno !== 0) return { rules: [], interfaces };
+  let why = "";
+  const { errno, output } = run(["-j", "list", "table", "netdev", table], "", (line) => {
+    why = line;
+  });
+  // Without the program there is nothing that could change the rules either.
+  const isNone = errno === constants.errno.ENOENT || /No such file or directory/.test(why);
+  if (isNone) return { rules: [], interfaces };
+  if (errno !== 0) {
+    const message = `cannot read the rules at the taps: ${why}; run as root, and start again`;
+    throw new UndercroftError("ERR_UC_TOOL_MISSING", message, { table });
+  }
   const parsed = JSON.parse(output) as {
     nftables?: ReadonlyArray<{ rule?: { comment?: string } }>;
   };

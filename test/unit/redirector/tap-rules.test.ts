@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The nftables commands that rules become: order of the actions, both directions, both families,
 // and that only sound rules and plain names reach them. With real packets: test/live.
-import { constants } from "node:os";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { constants, tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, expect, it, vi } from "vitest";
 import type { BlockRule } from "../../../lib/model/model.ts";
 import { boottimeNs } from "../../../lib/native/native.ts";
 import {
   isPlainName,
+  readTable,
   runNft,
   type TapRule,
   tableScript,
@@ -77,4 +80,21 @@ it("says what is missing when there is no nft", () => {
   const lines: string[] = [];
   expect(runNft("", (line) => lines.push(line))).toBe(constants.errno.ENOENT);
   expect(lines).toEqual([expect.stringContaining("install nftables")]);
+});
+
+it("takes a table that cannot be read for a failure, and a missing one for none", () => {
+  const folder = mkdtempSync(join(tmpdir(), "undercroft-nft-"));
+  const fake = (stderr: string): void => {
+    const text = `#!/bin/sh\necho '${stderr}' >&2\nexit 1\n`;
+    writeFileSync(join(folder, "nft"), text, { mode: 0o755 });
+  };
+  vi.stubEnv("PATH", `${folder}:/bin`);
+  try {
+    fake("Error: No such file or directory");
+    expect(readTable("t").rules).toEqual([]);
+    fake("netlink: Error: Operation not permitted");
+    expect(() => readTable("t")).toThrow(/cannot read the rules at the taps/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
