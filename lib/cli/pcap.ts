@@ -7,9 +7,9 @@ import { gunzipSync } from "node:zlib";
 import { UndercroftError } from "../errors/errors.ts";
 import type { NetworkEvent } from "../model/model.ts";
 import { CaptureReader, NetworkAnalyzer } from "../network/network.ts";
+import { networkDigests } from "../server/server.ts";
 import { printable } from "../wire/wire.ts";
 import { toJson } from "./json.ts";
-import { networkDigests } from "./network-digests.ts";
 import { readArguments, usageError } from "./usage.ts";
 
 // A bomb of zeroes must not fill the memory.

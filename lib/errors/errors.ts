@@ -23,6 +23,8 @@ export const ERROR_TABLE = {
   ERR_UC_COMMAND_INVALID: "A command cannot be encoded for the wire.",
   ERR_UC_GUEST_UNKNOWN: "No guest of that name or id is known to this server.",
   ERR_UC_GUEST_EXISTS: "A guest of that name is already attached to this server.",
+  ERR_UC_REDIRECTOR_MISSING:
+    "No redirector is there to watch a guest's interface or act at its tap.",
   ERR_UC_QEMU_MISSING: "QEMU is not installed.",
   ERR_UC_QEMU_FAILED: "QEMU ended early or did not answer.",
   ERR_UC_KERNEL_MISSING: "No guest kernel image or its headers could be had.",

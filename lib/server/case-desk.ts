@@ -28,10 +28,12 @@ export type SensorRule =
   | "accounting_mismatch"
   | "driver_unregistered"
   | "guest_shut_down"
+  | "hidden_traffic"
   | "rollback"
   | "sensor_silent";
 
 const SENSOR_RULES: Readonly<Record<SensorRule, readonly [title: string, Severity]>> = {
+  hidden_traffic: ["The guest sent what no process of it owns", "high"],
   accounting_mismatch: ["The guest's counters contradict its records", "medium"],
   driver_unregistered: ["The guest driver was unloaded", "medium"],
   guest_shut_down: ["The guest shut down", "informational"],
@@ -78,7 +80,7 @@ export class CaseDesk {
   }
 
   /** A rule or indicator matched: opens a case, and answers a new one by the policy. */
-  detection(detection: Detection, processes: ProcessTable, commands: CommandChannel): void {
+  detection(detection: Detection, processes: ProcessTable, commands: CommandChannel): Finding {
     const { event } = detection;
     const { finding, isNew } = this.#fold({
       ...describe(detection),
@@ -87,6 +89,13 @@ export class CaseDesk {
       disposition: "none",
     });
     if (isNew) this.#respond(detection, finding, processes, commands);
+    return finding;
+  }
+
+  /** What became of a finding, where no command says it. */
+  settle(id: string, disposition: Disposition): void {
+    const changed = this.#findings.settle(id, disposition);
+    if (changed !== undefined) this.#emitter.emit("finding", changed);
   }
 
   /** The driver refused something by itself: the case and its end in one record. */
@@ -105,7 +114,7 @@ export class CaseDesk {
       disposition: "blocked",
     });
     if (!isNew) return;
-    this.#report(finding, "blocked", `deny rule ${event.ruleId}, ${event.operation} refused`);
+    this.report(finding, "blocked", `deny rule ${event.ruleId}, ${event.operation} refused`);
   }
 
   /** Something is wrong with the sensor or the guest itself. */
@@ -126,7 +135,10 @@ export class CaseDesk {
   /** A command changed; the finding behind it says what really happened. */
   commandChanged(record: CommandRecord): void {
     if (record.finding === undefined) return;
-    const changed = this.#findings.act(record.finding, DISPOSITIONS[record.outcome], record.id);
+    const done = record.command.kind === "block-add" ? "blocked" : "killed";
+    const outcome = DISPOSITIONS[record.outcome];
+    const disposition = outcome === "killed" ? done : outcome;
+    const changed = this.#findings.act(record.finding, disposition, record.id);
     if (changed !== undefined) this.#emitter.emit("finding", changed);
   }
 
@@ -140,15 +152,16 @@ export class CaseDesk {
     const name = processes.programName(pid, processStartNs);
     const decision = decideResponse(this.#rules.policy, detection, name);
     if (decision.action !== "kill") {
-      this.#report(finding, decision.action, decision.reason);
+      this.report(finding, decision.action, decision.reason);
       return;
     }
     const { command, requestedBy, reason } = decision;
     const sent = commands.send(command, { requestedBy, finding: finding.id });
-    this.#report(finding, "kill", reason, { commandId: sent.id, command });
+    this.report(finding, "kill", reason, { commandId: sent.id, command });
   }
 
-  #report(
+  /** Tells what was made of a finding. */
+  report(
     finding: Finding,
     action: ResponseRecord["action"],
     reason: string,

@@ -4,18 +4,27 @@
 import { createHash, randomBytes } from "node:crypto";
 import { type CommandOrigin, DataChannel, DrainLoop } from "../channel/channel.ts";
 import { UndercroftError } from "../errors/errors.ts";
-import type { Command, CommandRecord, Finding, Indicator } from "../model/model.ts";
+import type { BlockRule, Command, CommandRecord, Finding, Indicator } from "../model/model.ts";
 import type { GuestLiveness, GuestRecord } from "../registry/registry.ts";
-import { DEFAULT_POLICY, type ResponsePolicy } from "../response/response.ts";
+import { DEFAULT_POLICY, type ResponsePolicy, type TapRule } from "../response/response.ts";
 import { type Clock, systemClock } from "../time/time.ts";
 import type { Region } from "../transport/transport.ts";
-import { FEATURE_CRC32C, planRegion, type RegionPlan, toHex } from "../wire/wire.ts";
+import {
+  FEATURE_CRC32C,
+  planRegion,
+  RECORD_BYTES_MAX as RECORD_BYTES_LIMIT,
+  type RegionPlan,
+  toHex,
+} from "../wire/wire.ts";
 import { CaseDesk } from "./case-desk.ts";
 import { Emitter, type Listener } from "./emitter.ts";
 import { FindingStore } from "./finding-store.ts";
 import { GuestService } from "./guest-service.ts";
+import { NetworkDesk } from "./network-desk.ts";
+import { RedirectorService } from "./redirector-service.ts";
 import type { ServerEvents, ServerStats } from "./reports.ts";
 import { RuleBook } from "./rule-book.ts";
+import { type GuestInterface, TapControl, type TapRuleState } from "./tap-control.ts";
 
 export interface ServerOptions {
   readonly clock?: Clock;
@@ -44,11 +53,30 @@ export interface GuestAttachment {
   readonly id?: string;
   /** How the region is divided; its size is the region's own. */
   readonly plan?: Omit<RegionPlan, "regionBytes">;
+  /** Its network interfaces, watched by the redirector once a driver has registered. */
+  readonly interfaces?: readonly GuestInterface[];
+}
+
+/** A redirector to serve. The region stays the caller's: close it after detaching. */
+export interface RedirectorAttachment {
+  readonly name: string;
+  readonly region: Region;
+  /** Packet rings, one for each interface that can be watched at once. Default 16. */
+  readonly packetRings?: number;
+}
+
+/** How a guest is cut off from the network. */
+export interface IsolationOptions {
+  /** Addresses and ranges that it may still reach. */
+  readonly allow?: readonly string[];
+  /** Default: until it is released. */
+  readonly expiresInMs?: number;
 }
 
 const RECORD_BYTES_MAX = 32 * 1024;
 const BATCH_BYTES = 64 * 1024;
 const RECORDS_MAX = 1024;
+const PACKET_RINGS = 16;
 
 /** Makes a server. It does nothing before guests are attached and {@link Server.start}. */
 export function createServer(options: ServerOptions = {}): Server {
@@ -67,6 +95,8 @@ export class Server {
   readonly #desk: CaseDesk;
   readonly #emitter = new Emitter<ServerEvents>();
   readonly #data = new DataChannel();
+  readonly #taps: TapControl;
+  readonly #network: NetworkDesk;
   readonly #loop: DrainLoop;
   readonly #guests = new Map<string, GuestService>();
   readonly #controlMs: number;
@@ -84,6 +114,17 @@ export class Server {
     this.#rules = new RuleBook(options.policy ?? DEFAULT_POLICY, options.indicators ?? []);
     this.#findings = new FindingStore(this.#randomBytes);
     this.#desk = new CaseDesk(this.#clock, this.#rules, this.#findings, this.#emitter);
+    this.#taps = new TapControl({
+      clock: this.#clock,
+      takeIds: (count) => this.#takeIds(count),
+    });
+    this.#network = new NetworkDesk({
+      taps: this.#taps,
+      rules: this.#rules,
+      desk: this.#desk,
+      emitter: this.#emitter,
+      guest: (name) => this.#guests.get(name),
+    });
     this.#loop = new DrainLoop(this.#clock, () => this.turn(), options.pauseMsMax ?? 10);
     this.#controlMs = options.controlMs ?? 50;
   }
@@ -102,16 +143,23 @@ export class Server {
    * @throws {UndercroftError} ERR_UC_GUEST_EXISTS, ERR_UC_ARGUMENT, ERR_UC_LAYOUT
    */
   attachGuest(attachment: GuestAttachment): GuestRecord {
-    const { name, region, plan } = attachment;
+    const { name, region, plan, interfaces = [] } = attachment;
     if (this.#guests.has(name)) {
       throw new UndercroftError("ERR_UC_GUEST_EXISTS", `guest "${name}" is attached already`, {
         guest: name,
       });
     }
     const layout = planRegion({ ...plan, regionBytes: region.bytes });
-    const service = new GuestService({
+    const id = guestId(attachment);
+    const service: GuestService = new GuestService({
       name,
-      id: guestId(attachment),
+      id,
+      interfaces,
+      hooks: {
+        registered: () => this.#watch(name, id, interfaces),
+        network: (events) => this.#network.events(service, events),
+        interfaces: () => this.#taps.statsOf(name),
+      },
       region,
       superblock: {
         layout,
@@ -138,12 +186,126 @@ export class Server {
   }
 
   /**
+   * Prepares the region of a redirector and serves it from now on. A server has one.
+   * @throws {UndercroftError} ERR_UC_GUEST_EXISTS, ERR_UC_LAYOUT
+   */
+  attachRedirector({ name, region, packetRings }: RedirectorAttachment): GuestRecord {
+    const layout = planRegion({
+      regionBytes: region.bytes,
+      packetRings: packetRings ?? PACKET_RINGS,
+    });
+    const service = new RedirectorService({
+      name,
+      id: guestId({ name }),
+      region,
+      superblock: {
+        layout,
+        serverInstance: this.#instance,
+        serverEpoch: this.#epoch,
+        featuresOffered: 0n,
+        featuresRequired: 0n,
+        recordBytesMax: RECORD_BYTES_LIMIT,
+      },
+      clock: this.#clock,
+      randomBytes: this.#randomBytes,
+      takeIds: (count) => this.#takeIds(count),
+      silenceMs: this.#options.silenceMs ?? 2500,
+      hooks: {
+        ready: () => this.#redirectorReady(),
+        packet: (lane, record, batch) => this.#network.packet(lane, record, batch),
+        status: (status) => this.#taps.status(status),
+        rule: (rule) => this.#taps.listed(rule),
+        command: (record) => this.#commandOfRedirector(record),
+        state: (change) => this.#emitter.emit("redirector", change),
+        faulted: (fault, reason, evidence) =>
+          this.#emitter.emit("fault", {
+            ...{ guest: name, fault, reason, evidence: evidence.slice(0, 256) },
+            timeMs: Number(this.#clock.realtimeNs() / 1_000_000n),
+          }),
+      },
+    });
+    this.#taps.use(service);
+    service.registration.open();
+    this.#data.add(service);
+    this.#loop.wake();
+    return service.record;
+  }
+
+  /** Ends the redirector's session in good order and forgets it. Rules at taps stay. */
+  detachRedirector(): void {
+    const service = this.#taps.redirector;
+    if (service === undefined) return;
+    service.registration.close();
+    this.#data.remove(service);
+    this.#taps.drop();
+    service.close();
+  }
+
+  /** Rules at the taps of all guests that are asked for or in force. */
+  get tapRules(): readonly TapRuleState[] {
+    return this.#taps.rules;
+  }
+
+  /**
+   * Drops traffic of a guest, at all its interfaces. The end of the command says whether it does.
+   * @throws {UndercroftError} ERR_UC_GUEST_UNKNOWN, ERR_UC_REDIRECTOR_MISSING,
+   * ERR_UC_COMMAND_INVALID
+   */
+  block(
+    name: string,
+    match: Omit<BlockRule, "id" | "slot" | "action">,
+    origin: CommandOrigin,
+  ): CommandRecord {
+    this.#guest(name);
+    const rules = this.#taps
+      .slotsOf(name)
+      .map((slot): TapRule => ({ ...match, slot, action: "drop" }));
+    const record = this.#taps.block(name, rules, origin);
+    this.#loop.wake();
+    return record;
+  }
+
+  /**
+   * Takes rules back by their ids.
+   * @throws {UndercroftError} ERR_UC_REDIRECTOR_MISSING, ERR_UC_COMMAND_INVALID
+   */
+  unblock(ids: readonly bigint[], origin: CommandOrigin): CommandRecord {
+    const record = this.#taps.unblock(ids, origin);
+    this.#loop.wake();
+    return record;
+  }
+
+  /**
+   * Cuts a guest off from the network at its taps, whatever its driver does.
+   * @throws {UndercroftError} ERR_UC_GUEST_UNKNOWN, ERR_UC_REDIRECTOR_MISSING,
+   * ERR_UC_COMMAND_INVALID
+   */
+  isolate(name: string, options: IsolationOptions, origin: CommandOrigin): CommandRecord {
+    this.#guest(name);
+    const { allow = [], expiresInMs } = options;
+    const record = this.#network.isolate(name, allow, expiresInMs, origin);
+    this.#loop.wake();
+    return record;
+  }
+
+  /**
+   * Takes back all rules at a guest's taps.
+   * @throws {UndercroftError} ERR_UC_GUEST_UNKNOWN, ERR_UC_REDIRECTOR_MISSING
+   */
+  release(name: string, origin: CommandOrigin): CommandRecord | undefined {
+    this.#guest(name);
+    const ids = this.tapRules.flatMap(({ guest, rule }) => (guest === name ? [rule.id] : []));
+    return ids.length === 0 ? undefined : this.unblock(ids, origin);
+  }
+
+  /**
    * Ends the guest's session in good order and forgets the guest.
    * @throws {UndercroftError} ERR_UC_GUEST_UNKNOWN
    */
   detachGuest(name: string): void {
     const service = this.#guest(name);
     service.registration.close();
+    this.#taps.unwatch(name);
     this.#forget(name, service);
   }
 
@@ -188,6 +350,7 @@ export class Server {
 
   get stats(): ServerStats {
     const { table } = this.#rules;
+    const { redirector } = this.#taps;
     return {
       serverInstance: this.#instance,
       serverEpoch: this.#epoch,
@@ -195,6 +358,8 @@ export class Server {
       verdictRules: table.rules.length,
       verdictRulesLeftOut: table.leftOut,
       guests: [...this.#guests.values()].map(({ stats }) => stats),
+      tapRules: this.#taps.rules.length,
+      ...(redirector === undefined ? {} : { redirector: redirector.record }),
     };
   }
 
@@ -216,6 +381,9 @@ export class Server {
       if (isDue) service.control(nowMs);
       service.commands.turn();
     }
+    const { redirector } = this.#taps;
+    if (isDue) redirector?.control(nowMs);
+    redirector?.commands.turn();
     return cost;
   }
 
@@ -226,6 +394,30 @@ export class Server {
   close(): void {
     this.#loop.stop();
     for (const [name, service] of [...this.#guests]) this.#forget(name, service);
+    const { redirector } = this.#taps;
+    this.#taps.drop();
+    redirector?.close();
+  }
+
+  #watch(name: string, id: string, interfaces: readonly GuestInterface[]): void {
+    if (interfaces.length > 0 && this.#taps.redirector !== undefined) {
+      this.#taps.watch(name, id, interfaces);
+    }
+  }
+
+  // Guests that registered before it came are to be watched too.
+  #redirectorReady(): void {
+    for (const [name, service] of this.#guests) {
+      if (service.registration.session === undefined) continue;
+      this.#watch(name, service.id, service.interfaces);
+    }
+    this.#taps.ready();
+  }
+
+  #commandOfRedirector(record: CommandRecord): void {
+    this.#taps.command(record);
+    this.#emitter.emit("command", record);
+    this.#desk.commandChanged(record);
   }
 
   #forget(name: string, service: GuestService): void {
@@ -250,7 +442,7 @@ export class Server {
 }
 
 // TRUST: an id comes from configuration or from the name in it, never from the guest.
-function guestId({ id, name }: GuestAttachment): string {
+function guestId({ id, name }: { readonly id?: string; readonly name: string }): string {
   if (id === undefined)
     return createHash("sha256").update(`guest\0${name}`).digest("hex").slice(0, 32);
   const digits = id.replaceAll("-", "").toLowerCase();

@@ -97,6 +97,16 @@ export class FindingStore {
     return known.finding;
   }
 
+  /** Notes what became of a finding without a command; undefined when that is no news. */
+  settle(id: string, disposition: Disposition): Finding | undefined {
+    const known = this.#byId.get(id);
+    if (known === undefined) return undefined;
+    const next = heavier(known.finding.disposition, disposition);
+    if (next === known.finding.disposition) return undefined;
+    known.finding = { ...known.finding, disposition: next };
+    return known.finding;
+  }
+
   #open(key: string, input: FindingInput, nowMs: number): Finding {
     const { guest } = input.process;
     const evidence = input.evidence.slice(0, EVIDENCE_MAX);

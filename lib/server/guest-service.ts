@@ -8,6 +8,8 @@ import type {
   GuestCommand,
   GuestEvent,
   GuestFault,
+  GuestNetworkEvent,
+  NetworkEvent,
 } from "../model/model.ts";
 import { type GuestSession, Registration, type SessionEnd } from "../registry/registry.ts";
 import type { Clock } from "../time/time.ts";
@@ -16,15 +18,18 @@ import {
   type GuestStatus,
   RING_COMMAND,
   recordBytesMax,
+  SENSOR_SOCKET,
   SENSORS_DEFAULT,
   type Superblock,
   UNREGISTER_SHUTDOWN,
 } from "../wire/wire.ts";
 import type { CaseDesk } from "./case-desk.ts";
 import type { Emitter } from "./emitter.ts";
+import { GuestNetwork } from "./guest-network.ts";
 import { ProcessTable } from "./process-table.ts";
 import type { GuestStats, ServerEvents } from "./reports.ts";
 import type { RuleBook } from "./rule-book.ts";
+import type { GuestInterface, InterfaceStats } from "./tap-control.ts";
 
 export interface GuestServiceOptions {
   readonly name: string;
@@ -39,6 +44,16 @@ export interface GuestServiceOptions {
   readonly emitter: Emitter<ServerEvents>;
   readonly rules: RuleBook;
   readonly desk: CaseDesk;
+  readonly interfaces: readonly GuestInterface[];
+  readonly hooks: GuestServiceHooks;
+}
+
+/** What a guest tells the network half of its server. */
+export interface GuestServiceHooks {
+  /** A driver registered: its interfaces are to be watched. */
+  registered(): void;
+  network(events: readonly GuestNetworkEvent[]): void;
+  interfaces(): readonly InterfaceStats[];
 }
 
 /** A driver that goes has this long to end its rings after its leave was acknowledged. */
@@ -52,9 +67,10 @@ export class GuestService {
   readonly registration: Registration;
   readonly stream: GuestStream;
   readonly commands: CommandChannel;
+  readonly network: GuestNetwork;
+  readonly processes: ProcessTable = new ProcessTable();
   readonly #options: GuestServiceOptions;
   readonly #guestClock: GuestClock;
-  readonly #processes = new ProcessTable();
   #events = 0;
   #rateEvents = 0;
   #rateMs = 0;
@@ -102,7 +118,26 @@ export class GuestService {
         faulted: (fault) => this.#faulted(fault, new Uint8Array(0)),
       },
     });
+    this.network = new GuestNetwork({
+      guest: name,
+      processes: this.processes,
+      nowMs: () => clock.monotonicMs(),
+      deliver: (events) => options.hooks.network(events),
+      hidden: ({ event }) => this.#hidden(event),
+    });
     this.registration = this.#register();
+  }
+
+  get id(): string {
+    return this.#options.id;
+  }
+
+  get interfaces(): readonly GuestInterface[] {
+    return this.#options.interfaces;
+  }
+
+  get name(): string {
+    return this.#options.name;
   }
 
   get stats(): GuestStats {
@@ -112,9 +147,11 @@ export class GuestService {
       eventsPerSecond: this.#eventsPerSecond,
       bytes: this.stream.bytes,
       faults: this.stream.faults,
-      processes: this.#processes.size,
+      processes: this.processes.size,
       loss: this.stream.ledger.totals,
       commands: this.commands.totals,
+      network: this.network.stats,
+      interfaces: this.#options.hooks.interfaces(),
     };
   }
 
@@ -122,6 +159,7 @@ export class GuestService {
   control(nowMs: number): void {
     this.registration.poll(nowMs);
     this.#finishLeaving(nowMs);
+    this.network.turn();
     if (nowMs - this.#rateMs >= 1000) {
       const seconds = (nowMs - this.#rateMs) / 1000;
       this.#eventsPerSecond = (this.#events - this.#rateEvents) / seconds;
@@ -163,7 +201,10 @@ export class GuestService {
       hooks: {
         sessionEnding: (end) => this.#endSession(end),
         sessionStarting: (session) => this.#startSession(session),
-        sessionReady: () => this.#beginMonitoring(),
+        sessionReady: () => {
+          this.#options.hooks.registered();
+          this.#beginMonitoring();
+        },
         stateChanged: (change) => {
           this.#options.emitter.emit("state", change);
           if (change.to === "silent") {
@@ -215,7 +256,9 @@ export class GuestService {
   #readStatus(status: GuestStatus): void {
     this.#guestClock.take(status.boottimeNs);
     this.stream.claim(status);
-    const off = this.registration.state === "monitored" && status.sensors === 0n;
+    const isMonitored = this.registration.state === "monitored";
+    this.network.setSensor(isMonitored && (status.sensors & SENSOR_SOCKET) !== 0n);
+    const off = isMonitored && status.sensors === 0n;
     this.#sensorsOff = off ? this.#sensorsOff + 1 : 0;
     if (this.#sensorsOff === SENSORS_OFF_MAX) {
       const reason = "the driver says that its sensors are off";
@@ -226,18 +269,31 @@ export class GuestService {
   #deliver(items: readonly StreamItem[]): void {
     const { emitter, name } = this.#options;
     emitter.emit("events", { guest: name, items });
-    for (const item of items) if (item.kind !== "loss") this.#judge(item);
+    for (const item of items) {
+      if (item.kind !== "loss") this.#judge(item);
+      else if (item.recordClass === "socket" || item.recordClass === "unknown") this.network.lost();
+    }
   }
 
   #judge(event: GuestEvent): void {
     const { desk, rules } = this.#options;
     this.#events++;
-    this.#processes.observe(event);
+    this.processes.observe(event);
+    this.network.observe(event);
     if (event.kind === "process.exit") this.commands.observeExit(event);
     if (event.kind === "verdict") desk.verdict(event);
+    // What passes a watched tap is judged there, with what came of it.
+    if (isNetworkUse(event) && this.network.isWatching) return;
     for (const detection of rules.detector.detect(event)) {
-      desk.detection(detection, this.#processes, this.commands);
+      desk.detection(detection, this.processes, this.commands);
     }
+  }
+
+  #hidden(event: NetworkEvent): void {
+    const { transport, sourceAddress, sourcePort, destinationAddress, destinationPort } = event;
+    const to = `${destinationAddress}:${destinationPort}`;
+    const value = `${transport} ${sourceAddress}:${sourcePort} > ${to}`;
+    this.#options.desk.sensorFinding(this.#place(), "hidden_traffic", value);
   }
 
   #control(record: ControlRecord): void {
@@ -303,4 +359,8 @@ export class GuestService {
   #place(): { readonly guest: string; readonly boot: string } {
     return { guest: this.#options.name, boot: this.registration.boot };
   }
+}
+
+function isNetworkUse(event: GuestEvent): boolean {
+  return event.kind.startsWith("socket.") || event.kind === "dns.query";
 }

@@ -17,6 +17,7 @@ export interface ProcessEntry {
 }
 
 const ENTRIES_MAX = 65_536;
+const ANCESTORS_MAX = 32;
 
 /** Processes of one boot of one guest, by pid; a pid's start time tells its users apart. */
 export class ProcessTable {
@@ -57,6 +58,18 @@ export class ProcessTable {
   programName(pid: number, processStartNs: bigint): string {
     const path = this.find(pid, processStartNs)?.exec?.path ?? "";
     return path.slice(path.lastIndexOf("/") + 1);
+  }
+
+  /** Programs of a process's ancestors, the parent first; "?" where one was never seen. */
+  ancestors(pid: number, processStartNs: bigint): readonly string[] {
+    const programs: string[] = [];
+    let entry = this.find(pid, processStartNs);
+    while (entry !== undefined && entry.parentPid > 0 && programs.length < ANCESTORS_MAX) {
+      const parent = this.find(entry.parentPid, entry.parentStartNs);
+      programs.push(parent?.exec?.path || "?");
+      entry = parent;
+    }
+    return programs;
   }
 
   #fork(boot: string, event: Extract<GuestEvent, { kind: "process.fork" }>): void {

@@ -6,14 +6,23 @@ import type {
   CommandRecord,
   FaultName,
   Finding,
+  GuestNetworkEvent,
   GuestStateChange,
 } from "../model/model.ts";
 import type { GuestRecord } from "../registry/registry.ts";
+import type { NetworkStats } from "./guest-network.ts";
+import type { InterfaceStats } from "./tap-control.ts";
 
 /** One turn's items of one guest, in order. */
 export interface GuestBatch {
   readonly guest: string;
   readonly items: readonly StreamItem[];
+}
+
+/** Network events of one guest, in the order in which their owners became known. */
+export interface NetworkBatch {
+  readonly guest: string;
+  readonly events: readonly GuestNetworkEvent[];
 }
 
 /** A guest broke the rules of its region. */
@@ -30,7 +39,7 @@ export interface FaultReport {
 export interface ResponseRecord {
   readonly guest: string;
   readonly finding: string;
-  readonly action: "alert" | "kill" | "refused" | "blocked";
+  readonly action: "alert" | "kill" | "refused" | "blocked" | "drop" | "isolate";
   /** Policy and rule that decided, or why nothing may be done. */
   readonly reason: string;
   readonly requestedBy: string;
@@ -46,6 +55,9 @@ export interface ResponseRecord {
 export interface ServerEvents {
   readonly state: GuestStateChange;
   readonly events: GuestBatch;
+  readonly network: NetworkBatch;
+  /** A redirector came, went or was quarantined. */
+  readonly redirector: GuestStateChange;
   readonly finding: Finding;
   readonly response: ResponseRecord;
   readonly command: CommandRecord;
@@ -62,6 +74,8 @@ export interface GuestStats {
   readonly processes: number;
   readonly loss: LossTotals;
   readonly commands: CommandTotals;
+  readonly network: NetworkStats;
+  readonly interfaces: readonly InterfaceStats[];
 }
 
 /** Numbers of a server. */
@@ -73,4 +87,8 @@ export interface ServerStats {
   readonly verdictRules: number;
   readonly verdictRulesLeftOut: number;
   readonly guests: readonly GuestStats[];
+  /** Absent where none is attached. */
+  readonly redirector?: GuestRecord;
+  /** Rules at taps that are asked for or in force. */
+  readonly tapRules: number;
 }

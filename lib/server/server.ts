@@ -1,12 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // Face of the server room: everything that one hypervisor host's server does with its guests.
-export { createServer, type GuestAttachment, Server, type ServerOptions } from "./composition.ts";
+export {
+  createServer,
+  type GuestAttachment,
+  type IsolationOptions,
+  type RedirectorAttachment,
+  Server,
+  type ServerOptions,
+} from "./composition.ts";
 export type { Listener } from "./emitter.ts";
+export type { NetworkStats } from "./guest-network.ts";
+export { networkDigests } from "./network-digests.ts";
 export type {
   FaultReport,
   GuestBatch,
   GuestStats,
+  NetworkBatch,
   ResponseRecord,
   ServerEvents,
   ServerStats,
 } from "./reports.ts";
+export type { GuestInterface, InterfaceStats, TapRuleState } from "./tap-control.ts";

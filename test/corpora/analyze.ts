@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs the analyzer over bytes of a capture and collects its events. Called by the corpora run and
 // by the tests of the network room.
-import { networkDigests } from "../../lib/cli/network-digests.ts";
+
 import type { NetworkEvent } from "../../lib/model/model.ts";
 import { CaptureReader, NetworkAnalyzer } from "../../lib/network/network.ts";
+import { networkDigests } from "../../lib/server/network-digests.ts";
 
 export { readCapture } from "../../lib/cli/pcap.ts";
 

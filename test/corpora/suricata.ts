@@ -5,8 +5,8 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { parse } from "yaml";
-import { networkDigests } from "../../lib/cli/network-digests.ts";
 import { CaptureReader, NetworkAnalyzer } from "../../lib/network/network.ts";
+import { networkDigests } from "../../lib/server/network-digests.ts";
 import { readCapture } from "./analyze.ts";
 import { Comparison, Comparisons } from "./comparison.ts";
 import {

@@ -3,8 +3,8 @@
 // flipped bits, cut captures, and segments in any order.
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { networkDigests } from "../../lib/cli/network-digests.ts";
 import { CaptureReader, NetworkAnalyzer } from "../../lib/network/network.ts";
+import { networkDigests } from "../../lib/server/network-digests.ts";
 import { analyze } from "../corpora/analyze.ts";
 import { holds } from "../support/property.ts";
 import { ascii, ends, pcap, tcp, udp } from "../unit/network/packets.ts";

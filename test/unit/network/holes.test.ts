@@ -2,9 +2,9 @@
 // Captures that lack or misplace something: packets out of order, holes, heads cut off, flows
 // taken up in their middle, and options where other fields should be.
 import { expect, test } from "vitest";
-import { networkDigests } from "../../../lib/cli/network-digests.ts";
 import type { NetworkEvent } from "../../../lib/model/model.ts";
 import { NetworkAnalyzer } from "../../../lib/network/network.ts";
+import { networkDigests } from "../../../lib/server/network-digests.ts";
 import { analyze } from "../../corpora/analyze.ts";
 import { concat } from "./concat.ts";
 import { ascii, ends, hex, pcap, tcp, udp } from "./packets.ts";

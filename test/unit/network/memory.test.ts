@@ -3,9 +3,9 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
-import { networkDigests } from "../../../lib/cli/network-digests.ts";
 import type { NetworkEvent } from "../../../lib/model/model.ts";
 import { type AnalyzerOptions, NetworkAnalyzer } from "../../../lib/network/network.ts";
+import { networkDigests } from "../../../lib/server/network-digests.ts";
 import { concat } from "./concat.ts";
 import { ascii, hex, tcp, udp } from "./packets.ts";
 

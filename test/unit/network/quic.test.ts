@@ -2,9 +2,9 @@
 // QUIC's Initial packets: the keys of RFC 9001 appendix A.1, and packets sealed here by its rules.
 import { createCipheriv } from "node:crypto";
 import { expect, test } from "vitest";
-import { networkDigests } from "../../../lib/cli/network-digests.ts";
 import type { TlsEvent } from "../../../lib/model/model.ts";
 import { initialKeys, quicVersion } from "../../../lib/network/quic-keys.ts";
+import { networkDigests } from "../../../lib/server/network-digests.ts";
 import { analyze } from "../../corpora/analyze.ts";
 import { concat } from "./concat.ts";
 import { ascii, ends, hex, pcap, udp } from "./packets.ts";
