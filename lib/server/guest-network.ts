@@ -53,7 +53,7 @@ interface Tap {
 /** How long an event waits for the record of its socket. */
 const JOIN_MS = 250;
 const WAITING_MAX = 8192;
-/** A guest's share of memory: a host has many guests. */
+/** A guest's share of memory: a server has many guests. */
 const FLOWS_MAX = 8192;
 const HELD_BYTES_MAX = 4 << 20;
 const UPDATE_MS = 5000;

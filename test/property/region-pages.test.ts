@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isUndercroftError } from "../../lib/errors/errors.ts";
 import {
+  CLASS_COUNT,
   crc32c,
   decodeHello,
   decodeSession,
@@ -14,6 +15,7 @@ import {
   encodeSession,
   encodeSuperblock,
   helloProblem,
+  LOSS_COUNT,
   PAGE_BYTES,
   planRegion,
   type RegionPlan,
@@ -208,7 +210,7 @@ describe("the other pages", () => {
         const problem = helloProblem(claimed, own);
         expect(problem === undefined || problem.length > 0).toBe(true);
         expect(decodeSession(page).guestId).toMatch(/^[0-9a-f]{32}$/);
-        expect(decodeStatus(page).lost.length).toBe(64);
+        expect(decodeStatus(page).lost.length).toBe(CLASS_COUNT * LOSS_COUNT);
       }),
       300,
     );
