@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // What runs inside the demo's QEMU guest: ordinary background work and one harmless scripted
 // intrusion. The guest says on its verdict port, as TAP, what it saw itself; expected.ts compares
-// that with what the server saw. Called by qemu-guest.ts. Nothing here does damage or uses a net.
+// that with what the server saw. Called by qemu-guest.ts. Nothing here does damage; its only
+// network is the one that demo-network.ts makes.
 import type { GuestFile } from "../hypervisor/hypervisor.ts";
+import { DEMO_NET } from "./demo-network.ts";
 import { demoPayload } from "./demo-payload.ts";
 
 /** Lines that the hypervisor host sends to the guest's control port. */
-export const GUEST_LINES = { begin: "begin", unload: "unload" } as const;
+export const GUEST_LINES = { begin: "begin", contact: "contact", unload: "unload" } as const;
 
 /** What the demo's indicator file lists, and what the intruder therefore does not get away with. */
 export const DEMO = {
@@ -27,6 +29,14 @@ export const GUEST_POINTS = {
   undisturbed: "ordinary work went on undisturbed",
   unloaded: "the driver unloaded while the guest worked",
   healthy: "nothing in the guest complained",
+} as const;
+
+/** Further points of a guest with a network; they come before {@link GUEST_POINTS}.undisturbed. */
+export const NETWORK_POINTS = {
+  unlisted: "an unlisted server answered",
+  resolved: "the listed name was answered",
+  cutOff: "the listed address answered no more",
+  stillUnlisted: "the unlisted server still answered",
 } as const;
 
 /** Files of the demo beside init's own. */
@@ -63,9 +73,32 @@ while :; do
 done
 `;
 
-/** The script that init runs; the guest powers off when it ends. */
-export function demoMain(): string {
+const networkSteps = `
+# Not wget: a static one looks its port up in libraries that are not here.
+fetch() { printf 'GET / HTTP/1.0\\r\\nHost: %s\\r\\n\\r\\n' "$1" | nc -w 5 "$1" 80 2>&1 | tail -1; }
+resolve() { nslookup "$1" ${DEMO_NET.peer} 2>&1 | tr '\\n' ' '; }
+resolve ${DEMO_NET.peerName} >/dev/null
+point '${NETWORK_POINTS.unlisted}' "$(fetch ${DEMO_NET.peer})" 'hello*'
+point '${NETWORK_POINTS.resolved}' "$(resolve ${DEMO_NET.listedName})" '*${DEMO_NET.listed}*'
+await_line ${GUEST_LINES.contact}
+point '${NETWORK_POINTS.cutOff}' "$(fetch ${DEMO_NET.listed})" '*timed out*'
+point '${NETWORK_POINTS.stillUnlisted}' "$(fetch ${DEMO_NET.peer})" 'hello*'
+`;
+
+/**
+ * The script that init runs; the guest powers off when it ends. loadNetwork: the lines that load
+ * the modules of its network, empty where it has none.
+ */
+export function demoMain(loadNetwork = ""): string {
   const point = GUEST_POINTS;
+  const hasNetwork = loadNetwork !== "";
+  const points = Object.keys(point).length + (hasNetwork ? Object.keys(NETWORK_POINTS).length : 0);
+  const network = hasNetwork
+    ? `${loadNetwork}ip link set lo up
+ip address add ${DEMO_NET.guest}/24 dev eth0
+ip link set eth0 up
+`
+    : "";
   return `# The demo: see lib/cli/demo-guest.ts.
 number=0
 # point NAME SEEN WANTED: prints one TAP point and what was seen.
@@ -93,7 +126,8 @@ run_until_killed() {
   echo $status
 }
 echo "TAP version 14" >&9
-echo "1..${Object.keys(point).length}" >&9
+echo "1..${points}" >&9
+${network}
 if ! grep -q '^undercroft ' /proc/modules; then
   dmesg | tail -5 | sed 's/^/# /' >&9
   echo "Bail out! the driver did not load" >&9
@@ -110,7 +144,7 @@ point '${point.openRefused}' "$(cat ${DEMO.secretPath} 2>&1)" '*not permitted*'
 point '${point.execRefused}' "$(/opt/demo/${DEMO.minerName} 2>&1)" '*not permitted*'
 point '${point.killedByCommandLine}' \\
   "$(run_until_killed /opt/demo/download.sh ${DEMO.stageUrl}payload 2>/dev/null)" 137
-point '${point.undisturbed}' \\
+${hasNetwork ? networkSteps : ""}point '${point.undisturbed}' \\
   "$(cat ${DEMO.openPath} && kill -0 $work && echo working)" '*working'
 await_line ${GUEST_LINES.unload}
 point '${point.unloaded}' "$(rmmod undercroft 2>&1; echo $?)" 0

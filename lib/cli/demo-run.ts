@@ -9,8 +9,10 @@ import type { ResponsePolicy } from "../response/response.ts";
 import { createServer, type GuestStats, type Server } from "../server/server.ts";
 import { type IvshmemRegion, openIvshmemRegion } from "../transport/transport.ts";
 import { planRegion, printable, type RegionLayout } from "../wire/wire.ts";
-import { GUEST_POINTS } from "./demo-guest.ts";
+import { GUEST_POINTS, NETWORK_POINTS } from "./demo-guest.ts";
+import { DEMO_NET, DemoNetwork, networkProblem } from "./demo-network.ts";
 import {
+  type ContactCounts,
   type ExpectedOutcome,
   type IntrusionValues,
   isIntrusionSeen,
@@ -29,6 +31,8 @@ export interface DemoOptions {
   readonly indicators: readonly Indicator[];
   readonly policy: ResponsePolicy;
   readonly startGuest: (request: GuestRequest) => Promise<ProtectedGuest>;
+  /** Give the guest a network with a redirector, where this machine can. */
+  readonly wantsNetwork: boolean;
   readonly values: IntrusionValues;
   readonly log: (line: string) => void;
 }
@@ -45,6 +49,15 @@ const unloadMsMax = 120_000;
 const lookEveryMs = 50;
 const patienceEveryMs = 10_000;
 
+/** A network for the guest, or a line that says why there is none. */
+async function openNetwork(options: DemoOptions): Promise<DemoNetwork | undefined> {
+  if (!options.wantsNetwork) return undefined;
+  const problem = networkProblem();
+  if (problem === undefined) return DemoNetwork.open(options.log);
+  options.log(`network: none, because ${problem}; the rest of the demo goes on`);
+  return undefined;
+}
+
 /** The demo's server with its one guest. */
 export class DemoRun {
   readonly watch: GuestWatch;
@@ -56,11 +69,19 @@ export class DemoRun {
   readonly #region: IvshmemRegion;
   readonly #layout: RegionLayout;
   readonly #server: Server;
+  readonly #network: DemoNetwork | undefined;
+  #contact: ContactCounts | undefined;
   #statsLast: GuestStats | undefined;
   #exitReason: string | undefined;
   #ending: Promise<void> | undefined;
 
-  private constructor(options: DemoOptions, file: RegionFile, region: IvshmemRegion) {
+  private constructor(
+    options: DemoOptions,
+    file: RegionFile,
+    region: IvshmemRegion,
+    network: DemoNetwork | undefined,
+  ) {
+    this.#network = network;
     this.#options = options;
     this.#file = file;
     this.#region = region;
@@ -68,7 +89,11 @@ export class DemoRun {
     const { indicators, policy } = options;
     this.#server = createServer({ indicators, policy, silenceMs });
     this.watch = new GuestWatch(this.#server, name, options.log);
-    this.#server.attachGuest({ name, region, plan: { dataRings } });
+    if (network !== undefined) {
+      this.#server.attachRedirector({ name: "taps", region: network.region, packetRings: 2 });
+    }
+    const interfaces = network === undefined ? [] : [{ name: DEMO_NET.tap }];
+    this.#server.attachGuest({ name, region, plan: { dataRings }, interfaces });
     this.#server.start();
   }
 
@@ -78,11 +103,14 @@ export class DemoRun {
    */
   static async open(options: DemoOptions): Promise<DemoRun> {
     const file = makeRegionFile(options.regionBytes);
+    let network: DemoNetwork | undefined;
     try {
+      network = await openNetwork(options);
       const region = openIvshmemRegion({ path: file.path, bytes: file.bytes });
       options.log(`region: ${file.bytes / 2 ** 20} MiB in ${file.path}`);
-      return new DemoRun(options, file, region);
+      return new DemoRun(options, file, region, network);
     } catch (cause) {
+      await network?.close();
       await file.remove();
       throw cause;
     }
@@ -94,7 +122,16 @@ export class DemoRun {
    */
   async boot(): Promise<void> {
     const { kernelSeries, log, startGuest } = this.#options;
-    const guest = await startGuest({ name, region: this.#file, kernelSeries, report: log });
+    const network = this.#network;
+    await network?.start();
+    const guest = await startGuest({
+      ...{ name, region: this.#file, kernelSeries, report: log },
+      ...(network === undefined
+        ? {}
+        : {
+            network: { namespace: network.namespace, tap: DEMO_NET.tap, mac: DEMO_NET.mac },
+          }),
+    });
     this.guest = guest;
     this.#server.setLiveness(name, "running");
     guest.report.onLine = (text) => log(printable(`guest says: ${text}`));
@@ -102,7 +139,10 @@ export class DemoRun {
       this.#exitReason = reason;
       this.#server.setLiveness(name, "off");
     });
-    const isReady = (): boolean => this.#state() === "monitored" && this.watch.isDone("set-rules");
+    const isWatched = (): boolean =>
+      network === undefined || this.#stats().interfaces[0]?.state === "running";
+    const isReady = (): boolean =>
+      this.#state() === "monitored" && this.watch.isDone("set-rules") && isWatched();
     await this.#until("ERR_UC_GUEST_BOOT", "the guest to be monitored", isReady, bootMsMax);
   }
 
@@ -113,6 +153,7 @@ export class DemoRun {
   async intrude(): Promise<void> {
     this.guest?.begin();
     const { values, log } = this.#options;
+    await this.#contactListed();
     const hasEnded = (): boolean =>
       this.guest?.report.points.has(GUEST_POINTS.undisturbed) === true;
     await this.#until("ERR_UC_SCENARIO", "the intrusion to end", hasEnded, intrusionMsMax);
@@ -142,7 +183,9 @@ export class DemoRun {
     await this.#ending;
     this.#statsLast ??= this.#stats();
     this.#server.detachGuest(name);
+    this.#server.detachRedirector();
     this.#server.close();
+    await this.#network?.close();
     this.#region.close();
     await this.#file.remove();
   }
@@ -162,6 +205,14 @@ export class DemoRun {
     return this.#stats().loss;
   }
 
+  /** What the tap showed, for the result; undefined where the guest had no network. */
+  get network(): object | undefined {
+    const { network } = this.#observations();
+    if (network === undefined) return undefined;
+    const { contact, interfaces } = network;
+    return { interfaces, contact, events: network.events, rules: this.#server.tapRules };
+  }
+
   /** State for the live view. */
   view(heading: string, elapsedMs: number, hint: string): ViewState {
     this.watch.refreshRates();
@@ -178,9 +229,36 @@ export class DemoRun {
     };
   }
 
+  // Once the name is answered its address is to be cut off; only then the guest tries it.
+  async #contactListed(): Promise<void> {
+    const network = this.#network;
+    if (network === undefined) return;
+    const isNamed = (): boolean => this.guest?.report.points.has(NETWORK_POINTS.resolved) === true;
+    await this.#until("ERR_UC_SCENARIO", "the guest to ask for the name", isNamed, intrusionMsMax);
+    const isCut = (): boolean => this.watch.isDone("block-add");
+    await this.#until("ERR_UC_SCENARIO", "the address to be cut off", isCut, settleMsMax).catch(
+      () => this.#options.log("the listed address was not cut off"),
+    );
+    const before = await network.listedPackets();
+    this.guest?.contact();
+    const hasTried = (): boolean =>
+      this.guest?.report.points.has(NETWORK_POINTS.stillUnlisted) === true;
+    await this.#until("ERR_UC_SCENARIO", "the guest to try the address", hasTried, intrusionMsMax);
+    this.#contact = { before, after: await network.listedPackets() };
+  }
+
   #observations(): Observations {
     const { watch } = this;
     return {
+      ...(this.#network === undefined
+        ? {}
+        : {
+            network: {
+              events: watch.network,
+              contact: this.#contact,
+              interfaces: this.#stats().interfaces,
+            },
+          }),
       wasMonitored: watch.hasBeen("monitored"),
       hasLeft: watch.hasBeen("left"),
       events: watch.events,

@@ -2,8 +2,16 @@
 // Compares what the demo had to show with what was observed, from both sides: the server's events,
 // findings and commands, and the guest's own TAP. Pure; called by start.ts. An outcome counts only
 // when every witness it names agrees.
-import type { CommandRecord, Finding, ProcessExitEvent, VerdictEvent } from "../model/model.ts";
-import { GUEST_POINTS } from "./demo-guest.ts";
+import type {
+  CommandRecord,
+  Finding,
+  GuestNetworkEvent,
+  ProcessExitEvent,
+  VerdictEvent,
+} from "../model/model.ts";
+import type { InterfaceStats } from "../server/server.ts";
+import { GUEST_POINTS, NETWORK_POINTS } from "./demo-guest.ts";
+import { DEMO_NET } from "./demo-network.ts";
 
 /** One outcome that the demo promises. */
 export interface ExpectedOutcome {
@@ -21,6 +29,19 @@ export interface IntrusionValues {
   readonly stageUrl: string;
 }
 
+/** Packets that had reached the listed address when the guest tried it, and when it gave up. */
+export interface ContactCounts {
+  readonly before: number;
+  readonly after: number;
+}
+
+/** What passed the guest's tap. */
+export interface NetworkObservations {
+  readonly events: readonly GuestNetworkEvent[];
+  readonly contact: ContactCounts | undefined;
+  readonly interfaces: readonly InterfaceStats[];
+}
+
 /** Everything that was seen, by whom. */
 export interface Observations {
   readonly wasMonitored: boolean;
@@ -33,6 +54,8 @@ export interface Observations {
   readonly loss: { readonly named: number; readonly unaccounted: number };
   /** Points of the guest's TAP by name. */
   readonly points: ReadonlyMap<string, boolean>;
+  /** Absent where the guest had no network. */
+  readonly network?: NetworkObservations;
 }
 
 /** Judges the intrusion and everything around it, unloading included. */
@@ -47,6 +70,7 @@ export function judgeDemo(seen: Observations, values: IntrusionValues): Expected
     ...judgeIntrusion(seen, values).map(({ what, checks, name }) =>
       outcome(what, [...checks, point(name)]),
     ),
+    ...(seen.network === undefined ? [] : judgeNetwork(seen, seen.network)),
     outcome("ordinary work not disturbed", [
       ["server: no other finding", otherFindings(seen, values).length === 0],
       point(GUEST_POINTS.undisturbed),
@@ -102,12 +126,55 @@ function judgeIntrusion(seen: Observations, values: IntrusionValues): Part[] {
   ];
 }
 
+function judgeNetwork(seen: Observations, network: NetworkObservations): ExpectedOutcome[] {
+  const point = (name: string): Check => [`guest: ${name}`, seen.points.get(name) === true];
+  const name = DEMO_NET.listedName;
+  const asked = network.events.find((event) => event.kind === "dns" && event.query === name);
+  const findings = seen.findings.filter(({ rule }) => rule === `domain:${name}`);
+  const drops = seen.commands.filter(({ command }) => command.kind === "block-add");
+  const { contact } = network;
+  const fetched = network.events.find(
+    (event) => event.kind === "http" && event.destinationAddress === DEMO_NET.peer,
+  );
+  return [
+    outcome("a flow seen at the tap and joined to its process", [
+      ["server: the question at the tap", asked !== undefined],
+      ["server: the process that asked", asked?.commandLine.includes(name) === true],
+      ["server: its ancestors", (asked?.ancestors.length ?? 0) > 0],
+      ["server: the web request and its process", (fetched?.pid ?? 0) > 0],
+      point(NETWORK_POINTS.unlisted),
+    ]),
+    outcome("a listed domain found, its address dropped at the tap", [
+      ["server: finding", findings.length > 0],
+      ["server: drop acknowledged", drops.some(({ outcome: end }) => end === "done")],
+      ["server: finding says blocked", findings.some((one) => one.disposition === "blocked")],
+      point(NETWORK_POINTS.resolved),
+    ]),
+    outcome("nothing more passed to the dropped address", [
+      ["peer: counted", contact !== undefined],
+      ["peer: no packet came through", contact?.after === contact?.before],
+      point(NETWORK_POINTS.cutOff),
+      point(NETWORK_POINTS.stillUnlisted),
+    ]),
+    outcome("every packet accounted for", [
+      ["redirector: packets seen", network.interfaces.some(({ counts }) => counts.seen > 0)],
+      [
+        "redirector: seen = kept + lost",
+        network.interfaces.every(
+          ({ counts }) => counts.seen === counts.kept + counts.lostKernel + counts.lostRing,
+        ),
+      ],
+    ]),
+  ];
+}
+
 function findingsOf(seen: Observations, text: string): Finding[] {
   return seen.findings.filter((finding) => finding.value.includes(text));
 }
 
 function otherFindings(seen: Observations, values: IntrusionValues): Finding[] {
-  const texts = [values.payloadSha256, values.secretPath, values.minerName, values.stageUrl];
+  const { payloadSha256, secretPath, minerName, stageUrl } = values;
+  const texts = [payloadSha256, secretPath, minerName, stageUrl, DEMO_NET.listedName];
   return seen.findings.filter(
     (finding) => !isUnloading(finding) && !texts.some((text) => finding.value.includes(text)),
   );

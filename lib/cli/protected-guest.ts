@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the start command needs of its guest, whether QEMU or a process runs it, and the reading of
 // the guest's own word. Called by start.ts; the two kinds are qemu-guest.ts, simulated-guest.ts.
-import type { RegionFile } from "../hypervisor/hypervisor.ts";
+import type { GuestNetwork, RegionFile } from "../hypervisor/hypervisor.ts";
 
 /** How a guest is asked for. */
 export interface GuestRequest {
   readonly name: string;
   readonly region: RegionFile;
   readonly kernelSeries: string;
+  /** Absent: it gets no network. */
+  readonly network?: GuestNetwork;
   /** Tells about a step of the preparation. */
   readonly report: (line: string) => void;
 }
@@ -24,6 +26,8 @@ export interface ProtectedGuest {
   readonly report: GuestReport;
   /** Lets the intrusion begin. */
   begin(): void;
+  /** Lets the guest contact the listed address, which is to be cut off by now. */
+  contact(): void;
   /** Asks for the driver's unloading and the guest's own end. */
   unload(): void;
   /** Ends the guest by force where it still runs, and removes its log unless that is to stay. */

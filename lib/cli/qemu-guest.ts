@@ -10,6 +10,7 @@ import {
   buildInitramfs,
   chooseAccelerator,
   type Guest,
+  networkModules,
   obtainKernel,
   startGuest,
 } from "../hypervisor/hypervisor.ts";
@@ -34,13 +35,16 @@ export async function startQemuGuest(request: GuestRequest): Promise<ProtectedGu
   const cpus = accelerator === "kvm" ? 2 : 1;
   report(`accelerator: ${accelerator === "kvm" ? "KVM" : "QEMU's translator (TCG)"}, ${reason}`);
   report("initramfs: building");
-  const files = demoFiles();
-  const initramfs = await buildInitramfs({ main: demoMain(), driver, loadDriver: true, files });
+  const network = request.network === undefined ? undefined : await networkModules(kernel);
+  const files = [...demoFiles(), ...(network?.files ?? [])];
+  const main = demoMain(network?.loadScript);
+  const initramfs = await buildInitramfs({ main, driver, loadDriver: true, files });
   const logPath = join(tmpdir(), `undercroft-console-${process.pid}.log`);
   report(`guest: booting Linux ${kernel.version}, console in ${logPath}`);
   const guest = await startGuest({
     ...{ kernel, initramfs, cpus, memoryMiB, console: logPath },
     region: { path: region.path, bytes: region.bytes },
+    ...(request.network === undefined ? {} : { network: request.network }),
   });
   return new QemuGuest(guest, kernel.version, logPath);
 }
@@ -65,6 +69,10 @@ class QemuGuest implements ProtectedGuest {
 
   begin(): void {
     this.#guest.sendLine(GUEST_LINES.begin);
+  }
+
+  contact(): void {
+    this.#guest.sendLine(GUEST_LINES.contact);
   }
 
   unload(): void {

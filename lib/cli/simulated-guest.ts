@@ -68,6 +68,9 @@ class SimulatedGuest implements ProtectedGuest {
     this.#child.stdin?.write(`${GUEST_LINES.begin}\n`);
   }
 
+  /** It has no network. */
+  contact(): void {}
+
   unload(): void {
     this.#child.stdin?.write(`${GUEST_LINES.unload}\n`);
   }

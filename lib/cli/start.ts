@@ -133,6 +133,7 @@ function result(run: DemoRun): object {
       state: record?.state ?? "offline",
     },
     events: watch.events,
+    ...(run.network === undefined ? {} : { network: run.network }),
     findings: [...watch.findings.values()],
     commands: [...watch.commands.values()],
     loss: { named: loss.named, unaccounted: loss.unaccounted, byReason: loss.byReason },
@@ -177,6 +178,7 @@ async function readOptions(args: readonly string[]): Promise<StartOptions> {
       regionBytes: mebibytes * 2 ** 20,
       kernelSeries: choiceOption("start", parsed, "kernel", [first, ...others]),
       policy: await readPolicy(textOption(parsed, "policy")),
+      wantsNetwork: kind === "qemu",
       startGuest: kind === "qemu" ? startQemuGuest : startSimulatedGuest,
       values: {
         payloadSha256: DEMO_PAYLOAD_SHA256,

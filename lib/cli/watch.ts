@@ -5,6 +5,7 @@ import type {
   CommandRecord,
   Finding,
   GuestEvent,
+  GuestNetworkEvent,
   GuestStateChange,
   ProcessExitEvent,
   VerdictEvent,
@@ -25,6 +26,8 @@ export class GuestWatch {
   /** Ends by signal. */
   readonly exits: ProcessExitEvent[] = [];
   readonly verdicts: VerdictEvent[] = [];
+  /** What passed the guest's tap, worth keeping: names asked for, and flows that ended. */
+  readonly network: GuestNetworkEvent[] = [];
   /** Newest events worth a line. */
   readonly recent: string[] = [];
   /** Events a second by class, renewed each second. */
@@ -42,9 +45,13 @@ export class GuestWatch {
       if (batch.guest !== guest) return;
       for (const item of batch.items) if (item.kind !== "loss") this.#event(item);
     });
+    server.on("network", (batch) => {
+      if (batch.guest !== guest) return;
+      for (const event of batch.events) this.#network(event);
+    });
     server.on("state", (change) => change.guest === guest && this.#state(change));
     server.on("finding", (finding) => finding.guest === guest && this.#finding(finding));
-    server.on("command", (record) => record.guest === guest && this.#command(record));
+    server.on("command", (record) => this.#command(record));
     server.on("fault", (report) => report.guest === guest && this.#fault(report));
   }
 
@@ -79,6 +86,14 @@ export class GuestWatch {
     if (line !== undefined) keep(this.recent, line, recentMax);
   }
 
+  #network(event: GuestNetworkEvent): void {
+    this.#counts.set("network", (this.#counts.get("network") ?? 0) + 1);
+    const line = networkLine(event);
+    if (line === undefined) return;
+    keep(this.network, event, keptMax);
+    keep(this.recent, printable(line), recentMax);
+  }
+
   #state(change: GuestStateChange): void {
     keep(this.states, change, keptMax);
     this.#log(printable(`guest ${change.guest}: ${change.to}, ${change.reason}`));
@@ -96,6 +111,26 @@ export class GuestWatch {
 
   #fault(report: FaultReport): void {
     this.#log(printable(`fault ${report.fault} by ${report.guest}: ${report.reason}`));
+  }
+}
+
+/** One line for an event of the network that people want to see. */
+function networkLine(event: GuestNetworkEvent): string | undefined {
+  const by = event.pid === 0 ? "" : ` by ${event.commandLine || event.program} (pid ${event.pid})`;
+  const to = `${event.destinationAddress}:${event.destinationPort}`;
+  switch (event.kind) {
+    case "dns":
+      return `dns      ${event.query} ${event.answers.join(" ")}${by}`;
+    case "http":
+      return `http     ${event.method} ${event.authority}${event.uri} ${event.statusCode}${by}`;
+    case "tls":
+      return `tls      ${event.serverName} ${event.ja4}${by}`;
+    case "flow.close":
+      return `flow     ${event.transport} ${to} ${event.state}${by}`;
+    case "flow.open":
+      return `connect  ${event.transport} ${to}${by}`;
+    default:
+      return undefined;
   }
 }
 

@@ -23,12 +23,22 @@ export interface GuestRegion {
   readonly placement?: "high" | "low";
 }
 
+/** A tap to give a guest as a virtio network interface. */
+export interface GuestNetwork {
+  /** Name of the network namespace in which tap and QEMU are. */
+  readonly namespace: string;
+  readonly tap: string;
+  /** Hardware address that the guest sees. */
+  readonly mac: string;
+}
+
 /** How to start a guest. `console` is a file that receives serial port 0. */
 export interface GuestOptions {
   readonly kernel: GuestKernel;
   readonly initramfs: string;
   readonly console: string;
   readonly region?: GuestRegion;
+  readonly network?: GuestNetwork;
   readonly cpus?: number;
   readonly memoryMiB?: number;
   /** Makes guest time count instructions: repeatable costs, one CPU, no relation to real time. */
@@ -91,6 +101,7 @@ export function qemuArguments(options: GuestOptions, accelerator: Accelerator): 
     ...["-serial", "chardev:console", "-serial", "chardev:tap", "-serial", "chardev:control"],
     ...["-chardev", `socket,id=qmp,fd=${qmpFd}`, "-mon", "chardev=qmp,mode=control"],
     ...(options.region === undefined ? [] : regionArguments(options.region)),
+    ...(options.network === undefined ? [] : networkArguments(options.network)),
   ];
 }
 
@@ -106,7 +117,10 @@ export async function launchGuest(options: GuestOptions, accelerator: Accelerato
   // this process alone, which then stops its guests in order.
   const args = ["--pdeathsig", "KILL", qemuProgram, ...qemuArguments(options, accelerator)];
   const stdio = ["ignore", "ignore", "pipe", "pipe", "pipe", "pipe"] as const;
-  const child = spawn("setpriv", args, { stdio: [...stdio], detached: true });
+  const inside = options.network === undefined ? [] : ["netns", "exec", options.network.namespace];
+  const [program = "", ...words] =
+    inside.length === 0 ? ["setpriv", ...args] : ["ip", ...inside, "setpriv", ...args];
+  const child = spawn(program, words, { stdio: [...stdio], detached: true });
   await once(child, "spawn");
   const guest = new QemuGuest(child, accelerator, options);
   try {
@@ -199,6 +213,13 @@ function regionArguments(region: GuestRegion): string[] {
     ...(placement === "low" ? [] : highPlacement),
     ...["-object", `memory-backend-file,id=region,share=on,${file}`],
     ...["-device", "ivshmem-plain,memdev=region"],
+  ];
+}
+
+function networkArguments({ tap, mac }: GuestNetwork): string[] {
+  return [
+    ...["-netdev", `tap,id=net0,ifname=${tap},script=no,downscript=no`],
+    ...["-device", `virtio-net-pci,netdev=net0,mac=${mac}`],
   ];
 }
 

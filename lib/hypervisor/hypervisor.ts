@@ -7,7 +7,14 @@ import { type Guest, type GuestOptions, launchGuest } from "./guest.ts";
 export { type AcceleratorChoice, chooseAccelerator } from "./accelerator.ts";
 export { cacheDirectory, cachedDirectory } from "./cache.ts";
 export { buildDriver } from "./driver-build.ts";
-export type { Accelerator, Guest, GuestExit, GuestOptions, GuestRegion } from "./guest.ts";
+export type {
+  Accelerator,
+  Guest,
+  GuestExit,
+  GuestNetwork,
+  GuestOptions,
+  GuestRegion,
+} from "./guest.ts";
 export {
   buildInitramfs,
   type GuestFile,
@@ -15,6 +22,7 @@ export {
   type InitramfsParts,
 } from "./initramfs.ts";
 export { type GuestKernel, type KernelRequest, kernelSeries, obtainKernel } from "./kernels.ts";
+export { type NetworkModules, networkModules } from "./network-modules.ts";
 export { makeRegionFile, type RegionFile } from "./region-file.ts";
 export { buildSimulatedGuest } from "./simulated-build.ts";
 export { runProgram } from "./subprocess.ts";

@@ -5,12 +5,12 @@ import type { FlowEvent, NetworkEvent, NetworkEventBase } from "../model/model.t
 import { ByteStore, ipv4Text, macText, u16 } from "./bytes.ts";
 import { communityIdOf } from "./community-id.ts";
 import { type Flow, type FlowParser, stateName } from "./flow.ts";
-import { type CloseReason, FlowTable } from "./flow-table.ts";
+import { type CloseReason, FlowTable, isEnded } from "./flow-table.ts";
 import { ACK, FIN, ICMP, ICMP6, type Packet, SYN, TCP, UDP } from "./packet.ts";
 import { PacketDecoder } from "./packet-decoder.ts";
 import type { NetworkDigests, ParserContext } from "./parser-context.ts";
 import { detectDatagram, detectStream } from "./protocol-detection.ts";
-import type { StreamBudget, StreamTaker } from "./tcp-stream.ts";
+import type { StreamBudget, StreamTaker, TcpStream } from "./tcp-stream.ts";
 
 /** Settings of an analyzer; absent ones have working defaults. */
 export interface AnalyzerOptions {
@@ -47,6 +47,7 @@ export interface AnalyzerCounts {
  * was picked up on its way may be in the middle of something long. */
 const detectionTriesMax = 6;
 const detectionTriesMidstreamMax = 64;
+const expiredFlowsMax = 256;
 /** Bytes of each side that are enough to know any protocol by. */
 const startBytesMax = 64;
 
@@ -91,6 +92,11 @@ export class NetworkAnalyzer implements StreamTaker, ParserContext {
     this.#timeMs = timeMs;
     this.#flow = undefined;
     this.#decoder.decode(timeMs, linkType, bytes, start, end);
+  }
+
+  /** Time goes on without packets: closes flows that have been idle for too long. */
+  advance(timeMs: number): void {
+    this.#table.expire(timeMs, expiredFlowsMax);
   }
 
   /** Closes all flows and tells what is still open. */
@@ -226,7 +232,21 @@ export class NetworkAnalyzer implements StreamTaker, ParserContext {
     }
     if (packet.protocol === TCP) this.#segment(flow, packet, isFromSource);
     else if (packet.protocol === UDP) this.#datagram(flow, packet, isFromSource);
+    if (packet.protocol === TCP && isEnded(flow)) this.#finish(flow);
     if (this.#parserBytes > this.#parserBytesMax) this.#cutParsersDown();
+  }
+
+  // Nothing follows an orderly end, so what ends with the flow is told now and not when it is idle.
+  #finish(flow: Flow): void {
+    const { source, destination, parser } = flow;
+    if (parser === undefined) return;
+    const isReset = source.state === "reset" || destination.state === "reset";
+    const isWhole = isComplete(source.stream) && isComplete(destination.stream);
+    if (!isReset && !isWhole) return;
+    parser.end();
+    flow.parser = undefined;
+    flow.detectionTries = detectionTriesMidstreamMax;
+    this.#giveBack(flow);
   }
 
   // Those that have kept something longest stop being read.
@@ -345,6 +365,10 @@ export class NetworkAnalyzer implements StreamTaker, ParserContext {
     this.#flow = undefined;
     this.anomaly(name);
   }
+}
+
+function isComplete(stream: TcpStream): boolean {
+  return stream.deliveredBytes >= stream.highestBytes;
 }
 
 function hasTriesLeft(flow: Flow): boolean {

@@ -39,7 +39,8 @@ export class FlowTable {
 
   /** The flow of a packet; a new one where none is live. */
   find(packet: Packet): Flow {
-    this.#expire(packet.timeMs);
+    // A few at each packet: the order of last use is nearly that of expiry.
+    this.expire(packet.timeMs, 4);
     const hash = hashOf(packet);
     const place = hash & this.#mask;
     let flow = this.#buckets[place];
@@ -79,9 +80,9 @@ export class FlowTable {
     }
   }
 
-  #expire(nowMs: number): void {
-    // A few from the idle end at each packet: the order of last use is nearly that of expiry.
-    for (let count = 0; count < 4; count += 1) {
+  /** Closes flows that have been idle for too long, the longest idle first. */
+  expire(nowMs: number, countMax: number): void {
+    for (let count = 0; count < countMax; count += 1) {
       const flow = this.#oldest;
       if (flow === undefined || nowMs - flow.lastMs <= idleMsMax(flow)) return;
       this.#remove(flow);
@@ -125,7 +126,8 @@ export class FlowTable {
   }
 }
 
-function isEnded(flow: Flow): boolean {
+/** Both sides closed it, or one broke it off. */
+export function isEnded(flow: Flow): boolean {
   const { source, destination } = flow;
   if (source.state === "reset" || destination.state === "reset") return true;
   return source.state === "closed" && destination.state === "closed";

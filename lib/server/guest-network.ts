@@ -45,6 +45,9 @@ interface Waiting {
 }
 
 interface Tap {
+  /** Time of the newest packet, by its own clock and by ours. */
+  packetMs: number;
+  seenMs: number;
   readonly analyzer: NetworkAnalyzer;
   /** Flows that the guest opened, by number. */
   readonly outbound: Map<number, boolean>;
@@ -103,6 +106,8 @@ export class GuestNetwork {
   /** Takes one packet of one interface: [start, end) of batch. */
   packet(slot: number, interfaceName: string, record: PacketRecord, batch: Uint8Array): void {
     const tap = this.#taps.get(slot) ?? this.#open(slot);
+    tap.packetMs = record.timeMs;
+    tap.seenMs = this.#options.nowMs();
     this.#fromGuest = record.fromGuest;
     this.#slot = slot;
     this.#interfaceName = interfaceName;
@@ -138,6 +143,9 @@ export class GuestNetwork {
   /** Lets go of events whose owner does not come, and hands on what is ready. */
   turn(): void {
     const nowMs = this.#options.nowMs();
+    for (const { analyzer, packetMs, seenMs } of this.#taps.values()) {
+      analyzer.advance(packetMs + nowMs - seenMs);
+    }
     for (const waiting of this.#waiting) {
       if (waiting.dueMs > nowMs && this.#waiting.size <= WAITING_MAX) break;
       this.#waiting.delete(waiting);
@@ -167,7 +175,7 @@ export class GuestNetwork {
       updateMs: UPDATE_MS,
       onEvent: (event) => this.#event(event, outbound),
     });
-    const tap = { analyzer, outbound };
+    const tap = { analyzer, outbound, packetMs: 0, seenMs: 0 };
     this.#taps.set(slot, tap);
     return tap;
   }
