@@ -13,6 +13,8 @@ const faces: readonly string[] = table.floors
 const config: KnipConfig = {
   entry: [
     "lib/index.ts",
+    // A process of its own, inside the demo's network namespace.
+    "lib/cli/demo-peer.ts",
     ...faces,
     "scripts/*.{ts,mjs}",
     "bench/bench.ts",

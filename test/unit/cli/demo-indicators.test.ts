@@ -11,6 +11,6 @@ test("the demo's list names the payload's own hash and one indicator of each kin
   expect(createHash("sha256").update(demoPayload()).digest("hex")).toBe(DEMO_PAYLOAD_SHA256);
   const indicators = parseIndicators(DEMO_INDICATORS, "demo");
   expect(indicatorSummary(indicators)).toBe(
-    "4 indicators: 1 sha256, 1 path, 1 name, 1 command-line",
+    "5 indicators: 1 sha256, 1 path, 1 name, 1 command-line, 1 domain",
   );
 });
