@@ -3,4 +3,5 @@
 // digest of its own, so that the same code runs live, in replay and in tests.
 export * from "./analyzer.ts";
 export * from "./capture-reader.ts";
+export * from "./ocsf.ts";
 export type { NetworkDigests } from "./parser-context.ts";

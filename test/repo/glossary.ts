@@ -17,7 +17,11 @@ export const refusedWords: readonly RefusedWord[] = [
     use: "guest driver",
     allowed: /user-space agents?|in-guest agents?|agent in the guest|agent-based|user[-_ ]?agent/gi,
   },
-  { word: "endpoint", use: "guest", allowed: /endpoint detection and response/gi },
+  {
+    word: "endpoint",
+    use: "guest",
+    allowed: /endpoint detection and response|(src|dst)_endpoint/gi,
+  },
   { word: "appliance", use: "server" },
   { word: "svm", use: "server VM" },
   // How iproute2 names the bridge of an interface.
