@@ -83,12 +83,9 @@ export function readTable(table: string): TapRuleState {
     const message = `cannot read the rules at the taps: ${why}; run as root, and start again`;
     throw new UndercroftError("ERR_UC_TOOL_MISSING", message, { table });
   }
-  const parsed = JSON.parse(output) as {
-    nftables?: ReadonlyArray<{ rule?: { comment?: string } }>;
-  };
   const nowNs = boottimeNs();
-  for (const { rule } of parsed.nftables ?? []) {
-    const [code = "", interfaceName = ""] = (rule?.comment ?? "").split(" ");
+  for (const comment of commentsOf(output)) {
+    const [code = "", interfaceName = ""] = comment.split(" ");
     const bytes = Uint8Array.from(Buffer.from(code, "base64"));
     const known = bytes.length === BLOCK_RULE_LAYOUT.size ? tapRule(bytes) : undefined;
     if (known === undefined || !holds(known, nowNs)) continue;
@@ -96,6 +93,25 @@ export function readTable(table: string): TapRuleState {
     interfaces.set(known.slot, interfaceName);
   }
   return { rules: [...rules.values()], interfaces };
+}
+
+/** Comments of rules and of elements of sets. */
+function commentsOf(output: string): string[] {
+  const parsed = JSON.parse(output) as { nftables?: readonly ListedObject[] };
+  return (parsed.nftables ?? []).flatMap(({ rule, set }) => [
+    ...(rule?.comment === undefined ? [] : [rule.comment]),
+    ...(set?.elem ?? []).flatMap((one) =>
+      typeof one === "object" && one.elem?.comment !== undefined ? [one.elem.comment] : [],
+    ),
+  ]);
+}
+
+/** What `nft -j` lists, as far as it is read. */
+interface ListedObject {
+  readonly rule?: { readonly comment?: string };
+  readonly set?: {
+    readonly elem?: ReadonlyArray<string | { readonly elem?: { readonly comment?: string } }>;
+  };
 }
 
 /** A name that can stand in a table without being read as something else. */
@@ -111,10 +127,14 @@ function slotLines(
   nowNs: bigint,
 ): string[] {
   const lines: string[] = [];
-  const coded = rules.flatMap((rule) => {
+  const all = rules.flatMap((rule): CodedRule[] => {
     const decoded = decodeBlockRule(rule.bytes, 0, nowNs);
     return decoded === undefined ? [] : [{ rule: decoded, bytes: rule.bytes }];
   });
+  const { sets, coded } = splitRules(all);
+  for (const [family, members] of sets) {
+    lines.push(setLine(table, setName(family, slot), family, members, interfaceName));
+  }
   for (const { rule } of coded) {
     if (rule.expiresInMs === undefined) continue;
     // The kernel has no rules that end, only elements of sets: each such rule asks its own set.
@@ -139,6 +159,10 @@ function slotLines(
       }
     };
     addAll("allow", "accept");
+    for (const family of sets.keys()) {
+      const protocol = family === 6 ? "ip6" : "ip";
+      add(`${protocol} ${side.remote} @${setName(family, slot)} drop`);
+    }
     addAll("drop", "drop");
     for (const { rule } of coded) {
       if (rule.action !== "allow") continue;
@@ -151,6 +175,59 @@ function slotLines(
   }
   return lines;
 }
+
+interface CodedRule {
+  readonly rule: BlockRule;
+  readonly bytes: Uint8Array;
+}
+
+/** Drops of one address each, by family: looked up at once, however many there are. */
+function splitRules(all: readonly CodedRule[]): {
+  readonly sets: ReadonlyMap<4 | 6, readonly CodedRule[]>;
+  readonly coded: readonly CodedRule[];
+} {
+  const sets = new Map<4 | 6, CodedRule[]>();
+  const coded: CodedRule[] = [];
+  const taken = new Set<string>();
+  for (const one of all) {
+    const { action, remote, local, protocol } = one.rule;
+    const family = familyOf(one.rule);
+    const isPlain =
+      action === "drop" && local === undefined && protocol === undefined && remote !== undefined;
+    // A set holds an address once; the same under another id stands for itself.
+    if (!isPlain || family === undefined || remote.includes("/") || taken.has(remote)) {
+      coded.push(one);
+      continue;
+    }
+    taken.add(remote);
+    const members = sets.get(family) ?? [];
+    members.push(one);
+    sets.set(family, members);
+  }
+  return { sets, coded };
+}
+
+function setLine(
+  table: string,
+  name: string,
+  family: 4 | 6,
+  members: readonly CodedRule[],
+  interfaceName: string,
+): string {
+  const elements = members.map(({ rule, bytes }) => {
+    const { remote, expiresInMs } = rule;
+    const timeout =
+      expiresInMs === undefined ? "" : ` timeout ${Math.max(1, Math.ceil(expiresInMs))}ms`;
+    return `${remote}${timeout} comment "${Buffer.from(bytes).toString("base64")} ${interfaceName}"`;
+  });
+  const type = family === 6 ? "ipv6_addr" : "ipv4_addr";
+  return (
+    `add set netdev ${table} ${name} { type ${type}; flags timeout; ` +
+    `elements = { ${elements.join(", ")} }; }`
+  );
+}
+
+const setName = (family: 4 | 6, slot: number): string => `drop${family}_${slot}`;
 
 function matchText(rule: BlockRule, side: Side): string {
   const protocol = familyOf(rule) === 6 ? "ip6" : "ip";

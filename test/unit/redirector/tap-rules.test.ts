@@ -98,3 +98,23 @@ it("takes a table that cannot be read for a failure, and a missing one for none"
     rmSync(folder, { recursive: true });
   }
 });
+
+it("keeps drops of single addresses in one set a family, the same address once", () => {
+  const lines = linesOf(
+    rule({ id: 1n, action: "drop", remote: "192.0.2.7", expiresInMs: 5000 }),
+    rule({ id: 2n, action: "drop", remote: "192.0.2.8" }),
+    rule({ id: 3n, action: "drop", remote: "192.0.2.8" }),
+    rule({ id: 4n, action: "drop", remote: "2001:db8::7" }),
+  );
+  const sets = lines.filter((line) => line.includes("add set"));
+  expect(sets).toHaveLength(2);
+  expect(sets[0]).toMatch(/^add set netdev t drop4_3 .*192\.0\.2\.7 timeout \d+ms/);
+  expect(lines.filter((line) => line.startsWith("add rule"))).toEqual([
+    "add rule netdev t in_3 ip daddr @drop4_3 drop",
+    "add rule netdev t in_3 ip6 daddr @drop6_3 drop",
+    "add rule netdev t in_3  ip daddr 192.0.2.8 drop",
+    "add rule netdev t out_3 ip saddr @drop4_3 drop",
+    "add rule netdev t out_3 ip6 saddr @drop6_3 drop",
+    "add rule netdev t out_3  ip saddr 192.0.2.8 drop",
+  ]);
+});
