@@ -29,10 +29,12 @@ export type SensorRule =
   | "driver_unregistered"
   | "guest_shut_down"
   | "hidden_traffic"
+  | "missing_traffic"
   | "rollback"
   | "sensor_silent";
 
 const SENSOR_RULES: Readonly<Record<SensorRule, readonly [title: string, Severity]>> = {
+  missing_traffic: ["A connection of the guest that never passed its tap", "medium"],
   hidden_traffic: ["The guest sent what no process of it owns", "high"],
   accounting_mismatch: ["The guest's counters contradict its records", "medium"],
   driver_unregistered: ["The guest driver was unloaded", "medium"],

@@ -117,6 +117,7 @@ export class Server {
     this.#taps = new TapControl({
       clock: this.#clock,
       takeIds: (count) => this.#takeIds(count),
+      lost: (guest) => this.#guests.get(guest)?.network.lost(),
     });
     this.#network = new NetworkDesk({
       taps: this.#taps,

@@ -13,6 +13,7 @@ import type {
 export interface FlowOwner extends ProcessIdentity {
   readonly sinceMs: number;
   readonly endedMs: number;
+  readonly networkNamespace: number;
 }
 
 const OWNERS_MAX = 16_384;
@@ -40,6 +41,7 @@ export class FlowOwners {
     this.#owners.set(key, {
       ...{ guest, boot, pid, processStartNs, execGeneration },
       ...{ sinceMs: event.timeMs, endedMs: Number.POSITIVE_INFINITY },
+      networkNamespace: event.networkNamespace,
     });
     if (this.#owners.size > OWNERS_MAX) this.#forgetOldest();
     return key;

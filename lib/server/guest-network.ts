@@ -12,7 +12,7 @@ import type {
 } from "../model/model.ts";
 import { type AnalyzerDrops, NetworkAnalyzer } from "../network/network.ts";
 import type { PacketRecord } from "../wire/wire.ts";
-import { CrossCheck, type HiddenTraffic } from "./cross-check.ts";
+import { CrossCheck, type CrossCheckHooks } from "./cross-check.ts";
 import { FlowOwners, flowKey } from "./flow-owners.ts";
 import { networkDigests } from "./network-digests.ts";
 import type { ProcessTable } from "./process-table.ts";
@@ -22,8 +22,8 @@ export interface GuestNetworkOptions {
   readonly processes: ProcessTable;
   readonly nowMs: () => number;
   readonly deliver: (events: readonly GuestNetworkEvent[]) => void;
-  /** Traffic of the guest that no process of it owned up to. */
-  readonly hidden: (traffic: HiddenTraffic) => void;
+  /** Told where the tap and the socket sensor contradict each other. */
+  readonly contradictions: CrossCheckHooks;
 }
 
 /** Numbers of one guest's network. */
@@ -78,7 +78,7 @@ export class GuestNetwork {
 
   constructor(options: GuestNetworkOptions) {
     this.#options = options;
-    this.#check = new CrossCheck(options.hidden);
+    this.#check = new CrossCheck(options.contradictions);
   }
 
   get stats(): NetworkStats {
@@ -193,6 +193,8 @@ export class GuestNetwork {
       key: flowKey(event, outbound),
       dueMs: this.#options.nowMs() + JOIN_MS,
     };
+    const own = outbound ? event.sourceAddress : event.destinationAddress;
+    if (event.kind === "flow.open") this.#check.seen(waiting.key, own);
     const canHaveOwner = event.transport === "tcp" || event.transport === "udp";
     const isKnown = this.#owners.find(waiting.key, event.timeMs) !== undefined;
     if (isKnown || !canHaveOwner) this.#finish(waiting);
@@ -201,7 +203,8 @@ export class GuestNetwork {
 
   #take(event: SocketEvent | DnsQueryEvent): void {
     const key = this.#owners.take(event);
-    if (key === undefined || this.#waiting.size === 0) return;
+    if (key === undefined) return;
+    if (event.kind === "socket.connect" && this.isWatching) this.#check.connected(event, key);
     for (const waiting of this.#waiting) {
       if (waiting.key !== key) continue;
       this.#waiting.delete(waiting);
@@ -212,7 +215,10 @@ export class GuestNetwork {
   #finish({ event, key, outbound, slot, interfaceName }: Waiting): void {
     const owner = this.#owners.find(key, event.timeMs);
     this.#events++;
-    if (owner !== undefined) this.#joined++;
+    if (owner !== undefined) {
+      this.#joined++;
+      this.#check.joined(owner.networkNamespace);
+    }
     this.#check.flow(event, key, outbound, owner !== undefined);
     const { processes, guest } = this.#options;
     const pid = owner?.pid ?? 0;

@@ -10,6 +10,7 @@ import type {
   GuestFault,
   GuestNetworkEvent,
   NetworkEvent,
+  SocketEvent,
 } from "../model/model.ts";
 import { type GuestSession, Registration, type SessionEnd } from "../registry/registry.ts";
 import type { Clock } from "../time/time.ts";
@@ -123,7 +124,10 @@ export class GuestService {
       processes: this.processes,
       nowMs: () => clock.monotonicMs(),
       deliver: (events) => options.hooks.network(events),
-      hidden: ({ event }) => this.#hidden(event),
+      contradictions: {
+        hidden: (event) => this.#hidden(event),
+        missing: (event) => this.#missing(event),
+      },
     });
     this.registration = this.#register();
   }
@@ -294,6 +298,12 @@ export class GuestService {
     const to = `${destinationAddress}:${destinationPort}`;
     const value = `${transport} ${sourceAddress}:${sourcePort} > ${to}`;
     this.#options.desk.sensorFinding(this.#place(), "hidden_traffic", value);
+  }
+
+  #missing(event: SocketEvent): void {
+    const { localAddress, localPort, remoteAddress, remotePort, pid } = event;
+    const value = `tcp ${localAddress}:${localPort} > ${remoteAddress}:${remotePort} (pid ${pid})`;
+    this.#options.desk.sensorFinding(this.#place(), "missing_traffic", value);
   }
 
   #control(record: ControlRecord): void {

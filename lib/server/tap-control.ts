@@ -64,6 +64,8 @@ interface Slot {
 export interface TapControlOptions {
   readonly clock: Clock;
   readonly takeIds: (count: number) => bigint;
+  /** Packets of a guest were lost before they could be looked at. */
+  readonly lost: (guest: string) => void;
 }
 
 const SNAP_BYTES = 65_000;
@@ -223,6 +225,8 @@ export class TapControl {
     const slot = this.#slots.get(status.slot);
     if (slot === undefined) return;
     const { seen, kept, shortened, lostKernel, lostRing } = status;
+    const lostBefore = slot.counts.lostKernel + slot.counts.lostRing;
+    if (lostKernel + lostRing > lostBefore) this.#options.lost(slot.guest);
     const { dropped, forwarded, seenBytes, keptBytes } = status;
     slot.counts = {
       ...{ seen, kept, shortened, lostKernel, lostRing },

@@ -337,6 +337,21 @@ test("the same traffic with a process is not", () => {
   expect([...findings.values()].filter(({ rule }) => rule === "hidden_traffic")).toEqual([]);
 });
 
+test("a connection that never passed the tap is told, one that did is not", () => {
+  start();
+  pass(5000);
+  // A first flow shows which namespace of the guest uses the tap.
+  redirector.send(0, true, wallMs(), tcp(ends(4444), SYN, 1, 0));
+  redirector.send(0, false, wallMs() + 1, tcp(ends(4444, true), SYN_ACK, 9, 2));
+  tellSocket(RECORD_SOCKET_CONNECT, 4444, 6);
+  pass(1000);
+  tellSocket(RECORD_SOCKET_CONNECT, 5555, 6);
+  pass(8000);
+  const missing = [...findings.values()].filter(({ rule }) => rule === "missing_traffic");
+  expect(missing).toHaveLength(1);
+  expect(missing[0]?.value).toContain("10.0.0.2:5555");
+});
+
 test("counts of an interface are the redirector's own", () => {
   start();
   const slot = server.stats.guests[0]?.interfaces[0]?.slot ?? 0;
