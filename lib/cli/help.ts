@@ -49,7 +49,7 @@ Options:
   --policy FILE       what to do about it, in place of the default
   --json              print every state change, finding and command as a line of JSON
 `,
-  redirector: `Usage: undercroft redirector --region PATH
+  redirector: `Usage: undercroft redirector --region PATH [--replay INTERFACE=FILE ...]
 
 Watches the network interfaces of guests for a server, in the network namespace that it is
 started in, until Ctrl-C: puts packets into the region that it shares with the server and
@@ -58,6 +58,11 @@ root, ip and nft.
 
 Options:
   --region PATH      the region file that the server made for its redirector
+  --replay INTERFACE=FILE
+                     in place of watching interfaces, replay a capture (pcap or pcapng, gzip
+                     too) for the one of this name; the sender of its first packet counts as
+                     the guest. May be given again. Nothing can be held back then
+  --real-time        replay at the capture's own pace, not as fast as the server reads
 `,
   pcap: `Usage: undercroft pcap FILE... [OPTION]...
 

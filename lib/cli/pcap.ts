@@ -1,19 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// `undercroft pcap`: prints the network events of capture files. Unpacks gzip, which the network
-// room does not. Texts from packets are escaped, so that they cannot write to the terminal.
-import { readFileSync } from "node:fs";
+// `undercroft pcap`: prints the network events of capture files. Texts from packets are escaped, so
+// that they cannot write to the terminal.
 import process from "node:process";
-import { gunzipSync } from "node:zlib";
-import { UndercroftError } from "../errors/errors.ts";
 import type { NetworkEvent } from "../model/model.ts";
 import { CaptureReader, NetworkAnalyzer } from "../network/network.ts";
+import { readCaptureFile } from "../redirector/redirector.ts";
 import { networkDigests } from "../server/server.ts";
 import { printable } from "../wire/wire.ts";
 import { toJson } from "./json.ts";
 import { readArguments, usageError } from "./usage.ts";
-
-// A bomb of zeroes must not fill the memory.
-const unpackedBytesMax = 2 ** 31 - 1;
 
 /** Runs the command. */
 export async function printCaptures(args: readonly string[]): Promise<number> {
@@ -33,7 +28,7 @@ export async function printCaptures(args: readonly string[]): Promise<number> {
 }
 
 function printCapture(path: string, isJson: boolean, hasStats: boolean): boolean {
-  const reader = new CaptureReader(readCapture(path));
+  const reader = new CaptureReader(readCaptureFile(path));
   let lines: string[] = [];
   const flush = (): void => {
     if (lines.length > 0) process.stdout.write(`${lines.join("\n")}\n`);
@@ -69,22 +64,6 @@ function printCapture(path: string, isJson: boolean, hasStats: boolean): boolean
   const { fault, offset } = reader.fault;
   process.stderr.write(`undercroft: ${printable(path)}: ${fault} at byte ${offset}\n`);
   return false;
-}
-
-/**
- * Reads a capture file, unpacked where it is gzip.
- * @throws {UndercroftError} ERR_UC_CONFIG
- */
-export function readCapture(path: string): Uint8Array {
-  try {
-    const bytes = readFileSync(path);
-    const isPacked = bytes[0] === 0x1f && bytes[1] === 0x8b;
-    return isPacked ? gunzipSync(bytes, { maxOutputLength: unpackedBytesMax }) : bytes;
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    const message = `cannot read ${path}: ${reason}`;
-    throw new UndercroftError("ERR_UC_CONFIG", message, { path }, { cause });
-  }
 }
 
 function eventLine(event: NetworkEvent): string {

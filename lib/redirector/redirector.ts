@@ -6,7 +6,8 @@ import { readFileSync, statSync } from "node:fs";
 import { cpus, release } from "node:os";
 import { resolve } from "node:path";
 import { UndercroftError } from "../errors/errors.ts";
-import { boottimeNs, Mapping, PacketEngine } from "../native/native.ts";
+import type { RedirectorCommand } from "../model/model.ts";
+import { boottimeNs, Mapping, NativeRingProducer, PacketEngine } from "../native/native.ts";
 import {
   ACTION_BLOCK,
   ACTION_INLINE,
@@ -23,7 +24,10 @@ import {
   type Superblock,
 } from "../wire/wire.ts";
 import { type CommandAnswer, RegionClient } from "./region-client.ts";
+import { type ReplayOptions, Replays } from "./replay.ts";
 import { Slots } from "./slots.ts";
+
+export { type ReplayFile, type ReplayOptions, readCaptureFile } from "./replay.ts";
 
 const TURN_MS = 20;
 const TELL_MS = 1000;
@@ -34,6 +38,8 @@ export interface RedirectorOptions {
   readonly regionPath: string;
   /** Told to the server in the hello. */
   readonly version: string;
+  /** Captures to replay in place of watching interfaces; then nothing can be held back. */
+  readonly replay?: Pick<ReplayOptions, "files" | "isRealTime">;
   /** Receives a line for each thing that a person should know. */
   readonly log: (line: string) => void;
 }
@@ -47,7 +53,7 @@ export interface Redirector {
 /**
  * Starts a redirector in this network namespace. It waits for its server, also for the next one.
  * @throws {UndercroftError} ERR_UC_REGION_OPEN, ERR_UC_REGION_SIZE, ERR_UC_REGION_OWNER,
- * ERR_UC_NATIVE_MISSING
+ * ERR_UC_NATIVE_MISSING, ERR_UC_TOOL_MISSING, ERR_UC_CONFIG
  */
 export function openRedirector(options: RedirectorOptions): Redirector {
   return new RunningRedirector(options);
@@ -56,7 +62,9 @@ export function openRedirector(options: RedirectorOptions): Redirector {
 class RunningRedirector implements Redirector {
   readonly #mapping: Mapping;
   readonly #client: RegionClient;
-  readonly #slots: Slots;
+  readonly #slots: Slots | undefined;
+  readonly #replays: Replays | undefined;
+  #rings: NativeRingProducer[] = [];
   readonly #timer: NodeJS.Timeout;
   #engine: PacketEngine | undefined;
   #layout = "";
@@ -66,11 +74,15 @@ class RunningRedirector implements Redirector {
     const path = resolve(options.regionPath);
     this.#mapping = Mapping.openFile(path, { bytes: fileBytes(path) });
     const name = createHash("sha256").update(path).digest("hex").slice(0, 12);
-    this.#slots = new Slots({
-      table: `undercroft_${name}`,
+    const shared = {
       log: options.log,
-      tell: (status) => this.#client.send(RECORD_REDIRECT_STATUS, status),
-    });
+      tell: (status: Record<string, number>) => this.#client.send(RECORD_REDIRECT_STATUS, status),
+    };
+    if (options.replay === undefined) {
+      this.#slots = new Slots({ ...shared, table: `undercroft_${name}` });
+    } else {
+      this.#replays = new Replays({ ...shared, ...options.replay });
+    }
     this.#client = new RegionClient({
       mapping: this.#mapping,
       bootId: readFileSync(BOOT_ID_FILE, "latin1").replaceAll(/[^0-9a-f]/g, ""),
@@ -83,11 +95,14 @@ class RunningRedirector implements Redirector {
         placed: (superblock) => this.#place(superblock),
         started: ({ sessionId, features }) => {
           this.#engine?.startSession(sessionId, features);
-          this.#slots.forgetTold();
+          for (const ring of this.#rings) ring.startSession(sessionId, features);
+          this.#replays?.setRings(this.#rings);
+          this.#slots?.forgetTold();
           options.log("registered with the server");
         },
         ended: () => {
           this.#engine?.endSession();
+          this.#replays?.setRings([]);
           options.log("the session with the server ended");
         },
         execute: (command) => this.#execute(command),
@@ -98,19 +113,23 @@ class RunningRedirector implements Redirector {
 
   close(): void {
     clearInterval(this.#timer);
-    this.#slots.close();
+    this.#slots?.close();
     this.#client.unregister();
     this.#client.close();
     this.#engine?.close();
+    for (const ring of this.#rings) ring.close();
     this.#mapping.close();
   }
 
   #turn(): void {
     this.#client.turn();
+    if (this.#client.isReady) this.#replays?.turn();
     const nowMs = performance.now();
     if (nowMs - this.#toldMs < TELL_MS) return;
     this.#toldMs = nowMs;
-    if (this.#client.isReady && !this.#client.isBehind) this.#slots.tell();
+    if (!this.#client.isReady || this.#client.isBehind) return;
+    this.#slots?.tell();
+    this.#replays?.tell();
   }
 
   // A server that starts again lays the region out as before, and nothing has to stop for it.
@@ -120,6 +139,14 @@ class RunningRedirector implements Redirector {
     const layout = JSON.stringify(rings);
     if (layout === this.#layout) return;
     this.#layout = layout;
+    if (this.#slots === undefined) {
+      for (const ring of this.#rings) ring.close();
+      const { recordBytesMax } = superblock;
+      this.#rings = rings.map(
+        (ring) => new NativeRingProducer(this.#mapping, ring, { recordBytesMax }),
+      );
+      return;
+    }
     const engine = new PacketEngine(this.#mapping, rings, superblock.recordBytesMax);
     this.#slots.setEngine(engine);
     this.#engine?.close();
@@ -134,20 +161,36 @@ class RunningRedirector implements Redirector {
       const isKnown = name?.startsWith("redirect-") || name?.startsWith("block-");
       return { result: isKnown ? RESULT_MALFORMED : RESULT_UNSUPPORTED };
     }
+    const slots = this.#slots;
+    if (slots === undefined) return this.#executeReplay(command);
     switch (command.kind) {
       case "redirect-start":
-        return this.#slots.start(command);
+        return slots.start(command);
       case "redirect-stop":
-        return this.#slots.stop(command.slot);
+        return slots.stop(command.slot);
       case "block-add":
-        return this.#slots.block(received.body);
+        return slots.block(received.body);
       case "block-remove":
-        return this.#slots.unblock(command.ids);
+        return slots.unblock(command.ids);
       case "block-list": {
-        const { rules } = this.#slots;
+        const { rules } = slots;
         for (const { bytes } of rules) this.#client.send(RECORD_BLOCK_RULE, bytes);
         return { result: RESULT_DONE, value: rules.length };
       }
+    }
+  }
+
+  // There is no tap at which anything could be held back.
+  #executeReplay(command: RedirectorCommand): CommandAnswer {
+    switch (command.kind) {
+      case "redirect-start":
+        return this.#replays?.start(command) ?? { result: RESULT_UNSUPPORTED };
+      case "redirect-stop":
+        return this.#replays?.stop(command.slot) ?? { result: RESULT_UNSUPPORTED };
+      case "block-list":
+        return { result: RESULT_DONE, value: 0 };
+      default:
+        return { result: RESULT_UNSUPPORTED };
     }
   }
 }

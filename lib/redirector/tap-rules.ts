@@ -218,7 +218,8 @@ function setLine(
     const { remote, expiresInMs } = rule;
     const timeout =
       expiresInMs === undefined ? "" : ` timeout ${Math.max(1, Math.ceil(expiresInMs))}ms`;
-    return `${remote}${timeout} comment "${Buffer.from(bytes).toString("base64")} ${interfaceName}"`;
+    const code = Buffer.from(bytes).toString("base64");
+    return `${remote}${timeout} comment "${code} ${interfaceName}"`;
   });
   const type = family === 6 ? "ipv6_addr" : "ipv4_addr";
   return (

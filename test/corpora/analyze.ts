@@ -6,7 +6,7 @@ import type { NetworkEvent } from "../../lib/model/model.ts";
 import { CaptureReader, NetworkAnalyzer } from "../../lib/network/network.ts";
 import { networkDigests } from "../../lib/server/network-digests.ts";
 
-export { readCapture } from "../../lib/cli/pcap.ts";
+export { readCaptureFile as readCapture } from "../../lib/redirector/redirector.ts";
 
 /** All events of one capture. */
 export function analyze(bytes: Uint8Array, verifyChecksums = false): NetworkEvent[] {
