@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The demo's network: a namespace with the guest's tap, a peer behind it, and a redirector that
-// watches it, each a process of its own. Made by demo-run.ts; leaves nothing behind.
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+// watches it, each a process of its own. Made by demo-run.ts; leaves nothing behind. Without root
+// the namespace belongs to a user namespace, in which everybody may make taps and rules.
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { accessSync, constants } from "node:fs";
 import process from "node:process";
 import { createInterface } from "node:readline";
@@ -35,28 +37,30 @@ const endMsMax = 3000;
 
 /** Why the demo cannot have a network here, in words for people; undefined: it can. */
 export function networkProblem(): string | undefined {
-  if (process.geteuid?.() !== 0) return "a network for the guest needs root";
-  for (const program of ["ip", "nft"]) {
-    try {
-      execFileSync(program, ["-V"], { stdio: "ignore" });
-    } catch {
-      return `${program} is not installed; install iproute2 and nftables`;
-    }
+  const packages = { ip: "iproute2", nft: "nftables", unshare: "util-linux" };
+  for (const [program, debianPackage] of Object.entries(packages)) {
+    if (!runs(program, "-V")) return `${program} is not installed: apt install ${debianPackage}`;
   }
   try {
     accessSync("/dev/net/tun", constants.R_OK | constants.W_OK);
   } catch {
-    return "there is no /dev/net/tun; load the kernel module tun";
+    return "/dev/net/tun is not there or not ours: modprobe tun; chmod 666 /dev/net/tun";
   }
-  return undefined;
+  if (runs("unshare", ...namespaceWords(), "true")) return undefined;
+  return isRoot()
+    ? "this machine lets nobody make network namespaces"
+    : "this machine lets only root make network namespaces (user namespaces are off); run as root";
 }
 
 /** The demo's namespace and the two processes in it. */
 export class DemoNetwork {
-  readonly namespace: string;
+  /** Words that run a command in the demo's namespace. */
+  readonly enter: readonly string[];
   readonly region: IvshmemRegion;
   readonly #file: RegionFile;
   readonly #log: (line: string) => void;
+  /** Ends with its input, and so with this process however that ends, and the namespace with it. */
+  readonly #holder: ChildProcess;
   readonly #children: ChildProcess[] = [];
   #peer: ChildProcess | undefined;
   #onCount: ((count: number) => void) | undefined;
@@ -64,18 +68,22 @@ export class DemoNetwork {
   private constructor(file: RegionFile, log: (line: string) => void) {
     this.#file = file;
     this.#log = log;
-    this.namespace = `undercroft-demo-${process.pid}`;
+    const stdio = ["pipe", "pipe", "inherit"] as const;
+    this.#holder = spawn("unshare", [...namespaceWords(), "cat"], { stdio: [...stdio] });
+    const user = isRoot() ? [] : ["--user", "--preserve-credentials"];
+    this.enter = ["nsenter", "--target", String(this.#holder.pid), ...user, "--net", "--"];
     this.region = openIvshmemRegion({ path: file.path, bytes: file.bytes });
   }
 
   /**
-   * Makes the namespace and the redirector's region.
+   * Makes the namespace with its tap and the redirector's region.
    * @throws {UndercroftError} ERR_UC_TOOL_MISSING, ERR_UC_REGION_OPEN
    */
   static async open(log: (line: string) => void): Promise<DemoNetwork> {
     const network = new DemoNetwork(makeRegionFile(regionBytes), log);
     try {
-      network.#makeNamespace();
+      await network.#isHeld();
+      network.#makeTap();
       return network;
     } catch (cause) {
       await network.close();
@@ -111,7 +119,8 @@ export class DemoNetwork {
       }
       await sleep(20);
     }
-    this.#log(`network: namespace ${this.namespace}, tap ${DEMO_NET.tap}, peer ${DEMO_NET.peer}`);
+    const owner = isRoot() ? "" : " in a user namespace, as we are not root";
+    this.#log(`network: tap ${DEMO_NET.tap}, peer ${DEMO_NET.peer}${owner}`);
   }
 
   /** Packets that came through to the listed address, by the peer's own count. */
@@ -128,19 +137,24 @@ export class DemoNetwork {
     const endMs = performance.now() + endMsMax;
     while (this.#children.some(isRunning) && performance.now() < endMs) await sleep(20);
     for (const child of this.#children) child.kill("SIGKILL");
-    try {
-      execFileSync("ip", ["netns", "delete", this.namespace], { stdio: "ignore" });
-    } catch {
-      // It was never made.
-    }
+    this.#holder.kill("SIGKILL");
     this.region.close();
     await this.#file.remove();
   }
 
-  #makeNamespace(): void {
-    execFileSync("ip", ["netns", "add", this.namespace]);
-    const inside = (...words: string[]): void => {
-      execFileSync("ip", ["-n", this.namespace, ...words]);
+  /** The holder echoes once it is in its namespace. */
+  async #isHeld(): Promise<void> {
+    const { stdin, stdout } = this.#holder;
+    stdin?.on("error", () => {});
+    stdin?.write("\n");
+    const signal = AbortSignal.timeout(readyMsMax);
+    await (stdout === null ? undefined : once(stdout, "data", { signal }));
+  }
+
+  #makeTap(): void {
+    const [program = "", ...words] = [...this.enter, "ip"];
+    const inside = (...more: string[]): void => {
+      execFileSync(program, [...words, ...more]);
     };
     inside("link", "set", "lo", "up");
     inside("tuntap", "add", "dev", DEMO_NET.tap, "mode", "tap");
@@ -151,8 +165,8 @@ export class DemoNetwork {
   }
 
   #run(name: string, words: readonly string[]): ChildProcess {
-    const args = ["netns", "exec", this.namespace, ...words];
-    const child = spawn("ip", args, { stdio: ["pipe", "pipe", "pipe"] });
+    const [program = "", ...args] = [...this.enter, ...words];
+    const child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"] });
     child.stdin.on("error", () => {});
     for (const stream of [child.stderr, ...(name === "peer" ? [] : [child.stdout])]) {
       createInterface({ input: stream }).on("line", (line) =>
@@ -162,6 +176,19 @@ export class DemoNetwork {
     this.#children.push(child);
     return child;
   }
+}
+
+function isRoot(): boolean {
+  return process.geteuid?.() === 0;
+}
+
+/** Arguments of unshare for a network namespace of our own. */
+function namespaceWords(): string[] {
+  return isRoot() ? ["--net"] : ["--user", "--map-root-user", "--net"];
+}
+
+function runs(program: string, ...args: readonly string[]): boolean {
+  return spawnSync(program, args, { stdio: "ignore" }).status === 0;
 }
 
 function isRunning(child: ChildProcess): boolean {

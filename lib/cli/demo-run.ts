@@ -46,6 +46,7 @@ const bootMsMax = 600_000;
 const intrusionMsMax = 300_000;
 const settleMsMax = 15_000;
 const unloadMsMax = 120_000;
+const stopMsMax = 1000;
 const lookEveryMs = 50;
 const patienceEveryMs = 10_000;
 
@@ -129,7 +130,7 @@ export class DemoRun {
       ...(network === undefined
         ? {}
         : {
-            network: { namespace: network.namespace, tap: DEMO_NET.tap, mac: DEMO_NET.mac },
+            network: { enter: network.enter, tap: DEMO_NET.tap, mac: DEMO_NET.mac },
           }),
     });
     this.guest = guest;
@@ -183,6 +184,11 @@ export class DemoRun {
     await this.#ending;
     this.#statsLast ??= this.#stats();
     this.#server.detachGuest(name);
+    const isStopped = (): boolean => this.watch.isDone("redirect-stop");
+    const endMs = performance.now() + stopMsMax;
+    while (this.#network !== undefined && !isStopped() && performance.now() < endMs) {
+      await new Promise((resolve) => setTimeout(resolve, lookEveryMs));
+    }
     this.#server.detachRedirector();
     this.#server.close();
     await this.#network?.close();

@@ -25,8 +25,8 @@ export interface GuestRegion {
 
 /** A tap to give a guest as a virtio network interface. */
 export interface GuestNetwork {
-  /** Name of the network namespace in which tap and QEMU are. */
-  readonly namespace: string;
+  /** Words that run a command in the network namespace of the tap; none: in this one. */
+  readonly enter: readonly string[];
   readonly tap: string;
   /** Hardware address that the guest sees. */
   readonly mac: string;
@@ -117,9 +117,8 @@ export async function launchGuest(options: GuestOptions, accelerator: Accelerato
   // this process alone, which then stops its guests in order.
   const args = ["--pdeathsig", "KILL", qemuProgram, ...qemuArguments(options, accelerator)];
   const stdio = ["ignore", "ignore", "pipe", "pipe", "pipe", "pipe"] as const;
-  const inside = options.network === undefined ? [] : ["netns", "exec", options.network.namespace];
-  const [program = "", ...words] =
-    inside.length === 0 ? ["setpriv", ...args] : ["ip", ...inside, "setpriv", ...args];
+  const enter = options.network?.enter ?? [];
+  const [program = "", ...words] = [...enter, "setpriv", ...args];
   const child = spawn(program, words, { stdio: [...stdio], detached: true });
   await once(child, "spawn");
   const guest = new QemuGuest(child, accelerator, options);

@@ -21,9 +21,22 @@ export interface CliRun {
   said(text: string | RegExp): Promise<void>;
 }
 
+/** As whom a program runs. */
+interface CliSurroundings {
+  /** Words before the command, of a program that runs it. */
+  readonly through?: readonly string[];
+  readonly env?: NodeJS.ProcessEnv;
+}
+
 /** Starts the program. */
-export function startCli(args: readonly string[], limitMs: number): CliRun {
-  const child = spawn(process.execPath, [program, ...args], {
+export function startCli(
+  args: readonly string[],
+  limitMs: number,
+  { through = [], env = process.env }: CliSurroundings = {},
+): CliRun {
+  const [first = "", ...words] = [...through, process.execPath, program, ...args];
+  const child = spawn(first, words, {
+    env,
     stdio: ["ignore", "pipe", "pipe"],
     timeout: limitMs,
     killSignal: "SIGKILL",
@@ -56,6 +69,10 @@ export function startCli(args: readonly string[], limitMs: number): CliRun {
 }
 
 /** Runs the program to its end. */
-export function runCli(args: readonly string[], limitMs: number): Promise<CliResult> {
-  return startCli(args, limitMs).ended;
+export function runCli(
+  args: readonly string[],
+  limitMs: number,
+  surroundings?: CliSurroundings,
+): Promise<CliResult> {
+  return startCli(args, limitMs, surroundings).ended;
 }

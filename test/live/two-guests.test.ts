@@ -118,7 +118,11 @@ async function bootGuest(at: number): Promise<void> {
   const guest = await startGuest({
     ...{ kernel, initramfs, console: join(folder, `console-${at}`), memoryMiB: 256 },
     region: { path: file.path, bytes: file.bytes },
-    network: { namespace, tap: TAPS[at] ?? "", mac: `52:54:00:98:00:1${at + 1}` },
+    network: {
+      enter: ["ip", "netns", "exec", namespace],
+      tap: TAPS[at] ?? "",
+      mac: `52:54:00:98:00:1${at + 1}`,
+    },
     timeoutMs: guestMsMax,
   });
   guests[at] = new TestGuest(guest);
