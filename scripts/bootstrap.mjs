@@ -39,6 +39,13 @@ const needs = {
     commands: ["ip", "nft", "unshare"],
     packages: ["iproute2", "nftables", "util-linux"],
   },
+  libvirt: {
+    commands: ["libvirtd", "virtlogd", "virsh", "qemu-img"],
+    packages: [
+      ...["libvirt-daemon-system", "libvirt-daemon-driver-qemu", "libvirt-clients"],
+      ...["qemu-utils"],
+    ],
+  },
   bench: {
     commands: ["g++", "pkg-config", "time", "taskset", "ndpiReader", "tshark"],
     files: ["/usr/include/boost/lockfree/spsc_queue.hpp", "/usr/include/dpdk/rte_ring.h"],
@@ -57,7 +64,7 @@ const needs = {
     packages: ["gcc-mingw-w64-x86-64", "g++-mingw-w64-x86-64"],
   },
   test: {
-    includes: ["native", "addon", "guest", "network", "mingw", "fuzz"],
+    includes: ["native", "addon", "guest", "network", "libvirt", "mingw", "fuzz"],
     commands: [],
     packages: [],
   },
