@@ -15,6 +15,8 @@ const config: KnipConfig = {
     "lib/index.ts",
     // A process of its own, inside the demo's network namespace.
     "lib/cli/demo-peer.ts",
+    // A process of its own, for libvirt's sake.
+    "lib/hypervisor/libvirt/libvirt-child.ts",
     ...faces,
     "scripts/*.{ts,mjs}",
     "bench/bench.ts",
@@ -27,7 +29,7 @@ const config: KnipConfig = {
   ignoreDependencies: [
     ...["@biomejs/biome", "node-api-headers", "node-gyp", "publint"],
     // Taken for work that has begun.
-    ...["koffi", "re2js", "tldts"],
+    ...["re2js", "tldts"],
   ],
   // Programs of the system are checked by the bootstrap.
   exclude: ["binaries"],

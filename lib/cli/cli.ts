@@ -5,6 +5,7 @@
 import { realpathSync } from "node:fs";
 import process from "node:process";
 import { isUndercroftError, UndercroftError } from "../errors/errors.ts";
+import { hook, protect, respond, status, unprotect } from "./domains.ts";
 import { type CommandName, HELP } from "./help.ts";
 import { checkIndicators } from "./indicators.ts";
 import { printCaptures } from "./pcap.ts";
@@ -18,6 +19,11 @@ const commands: Readonly<Record<CommandName, (args: readonly string[]) => Promis
   start,
   serve,
   redirector: redirect,
+  protect,
+  unprotect,
+  status,
+  respond,
+  hook,
   pcap: printCaptures,
   "region dump": dumpRegion,
   "indicators check": checkIndicators,

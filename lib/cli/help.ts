@@ -10,8 +10,13 @@ Agentless endpoint detection and response for KVM guests through shared memory.
 
 Commands:
   start             boot a demo guest, protect it and show what happens
-  serve             protect running guests through their region files
+  serve             protect running guests: libvirt's, or those of region files
   redirector        watch guests' network interfaces for a server
+  protect           turn the protection of a libvirt domain on
+  unprotect         turn it off
+  status            show the guests of this hypervisor host's service
+  respond           pause, dump or cut off a domain through libvirt
+  hook              what libvirt's qemu hook runs
   pcap              print the network events of captures
   region dump       print a region in readable form
   indicators check  check an indicator file
@@ -37,17 +42,81 @@ Options:
   --policy FILE      what to do about it, in place of the default
   --region-size MIB  size of the guest's region in MiB, a power of two, default 32
 `,
-  serve: `Usage: undercroft serve --region NAME=PATH [--region NAME=PATH]... [OPTION]...
+  serve: `Usage: undercroft serve --libvirt [OPTION]...
+       undercroft serve --region NAME=PATH [--region NAME=PATH]... [OPTION]...
 
-Protects running guests through their region files until Ctrl-C: registers each guest when
-its driver asks, has it monitored, detects and responds. A guest whose region is not usable
-is reported; the others are served.
+Protects running guests until Ctrl-C: registers each guest when its driver asks, has it
+monitored, detects and responds. With --libvirt it serves every protected domain while that
+runs, listens for libvirt's hook and for the commands, and makes the region of a redirector.
+A guest whose region is not usable is reported; the others are served.
 
 Options:
+  --libvirt           serve the protected domains of libvirt
+  --connect URI       libvirt's address, default qemu:///system
+  --socket PATH       where to listen, default /run/undercroft/service.sock
+  --evidence DIR      where memory dumps go, default /var/lib/undercroft/evidence
+  --redirector-region PATH
+                      region to make for a redirector, default
+                      /dev/shm/undercroft-redirector
   --region NAME=PATH  a guest's name and its region file; once for each guest
   --indicators FILE   what is known to be bad
   --policy FILE       what to do about it, in place of the default
   --json              print every state change, finding and command as a line of JSON
+`,
+  protect: `Usage: undercroft protect DOMAIN [OPTION]...
+
+Turns the protection of a libvirt domain on: gives its stored definition the shared-memory
+device through which its driver speaks. Doing it again changes nothing.
+
+Options:
+  --size MIB         size of the region in MiB, a power of two, default 32
+  --live             plug the device into the running machine, too
+  --connect URI      libvirt's address, default qemu:///system
+`,
+  unprotect: `Usage: undercroft unprotect DOMAIN [OPTION]...
+
+Turns the protection of a libvirt domain off. Doing it again changes nothing.
+
+Options:
+  --live             unplug the device from the running machine, too
+  --connect URI      libvirt's address, default qemu:///system
+  --socket PATH      where the service listens, default /run/undercroft/service.sock
+`,
+  status: `Usage: undercroft status [OPTION]...
+
+Shows the guests of this hypervisor host's service: state, events and loss (named and
+unaccounted).
+
+Options:
+  --json             print one JSON object
+  --socket PATH      where the service listens, default /run/undercroft/service.sock
+`,
+  respond: `Usage: undercroft respond DOMAIN ACTION --reason TEXT [OPTION]...
+
+Does something to a domain below its guest, through libvirt, whatever its driver does, and
+says what really happened. Exit status 1 when it did not happen.
+
+Actions:
+  pause, resume      stop and continue its vCPUs
+  snapshot           keep its disks and memory as they are
+  detach-nic         unplug its network interfaces
+  dump-memory        write its memory to a file that crash and gdb read
+
+Options:
+  --reason TEXT      why; kept with the action
+  --json             print one JSON object
+  --socket PATH      where the service listens, default /run/undercroft/service.sock
+`,
+  hook: `Usage: undercroft hook DOMAIN OPERATION SUBOPERATION EXTRA [OPTION]...
+
+What libvirt's qemu hook runs, with the arguments and the standard input that libvirt
+gives it: makes and removes the regions of protected domains and tells the service. A
+failure never keeps a guest from starting, unless --strict is given.
+
+Options:
+  --strict           keep a protected guest from starting without its region
+  --log FILE         a line of JSON for each call, default /var/log/undercroft-hook.log
+  --socket PATH      where the service listens, default /run/undercroft/service.sock
 `,
   redirector: `Usage: undercroft redirector --region PATH [--replay INTERFACE=FILE ...]
 

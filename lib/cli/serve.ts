@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// `undercroft serve`: protects running guests through their region files, for administrators. A
-// guest whose region is not usable is reported and left out; the others are served.
+// `undercroft serve`: protects running guests, those of libvirt or those whose region files are
+// named. A guest whose region is not usable is reported and left out; the others are served.
 import process from "node:process";
 import { isUndercroftError, UndercroftError } from "../errors/errors.ts";
 import { createServer, type Server } from "../server/server.ts";
 import { openIvshmemRegion, type Region } from "../transport/transport.ts";
-import { decodeSuperblock, PAGE_BYTES, SUPERBLOCK_LAYOUT } from "../wire/wire.ts";
+import { decodeSuperblock, PAGE_BYTES, printable, SUPERBLOCK_LAYOUT } from "../wire/wire.ts";
+import { DomainService } from "./domain-service.ts";
+import { belowText, connectionOf, connectionOptions } from "./domains.ts";
 import { indicatorSummary, readIndicators, readPolicy } from "./indicators.ts";
 import { Interrupt } from "./interrupt.ts";
 import { toJson } from "./json.ts";
 import { namingPath } from "./path-error.ts";
-import { readArguments, textOption, usageError } from "./usage.ts";
+import { type Arguments, readArguments, textOption, usageError } from "./usage.ts";
 import { GuestWatch } from "./watch.ts";
+
+/** libvirt stands a guest still for seconds when it saves or sets it back, before it says so. */
+const libvirtSilenceMs = 5000;
 
 interface NamedPath {
   readonly name: string;
@@ -25,16 +30,23 @@ export async function serve(args: readonly string[]): Promise<number> {
     indicators: { type: "string" },
     policy: { type: "string" },
     json: { type: "boolean" },
+    libvirt: { type: "boolean" },
+    ...connectionOptions,
+    evidence: { type: "string" },
+    "redirector-region": { type: "string" },
   });
-  const wanted = namedPaths(parsed.values.region);
+  const isLibvirt = parsed.values.libvirt === true;
+  const wanted = namedPaths(parsed.values.region, isLibvirt);
   const file = textOption(parsed, "indicators");
   const indicators = file === undefined ? [] : await readIndicators(file);
   const server = createServer({
     indicators,
     policy: await readPolicy(textOption(parsed, "policy")),
+    ...(isLibvirt ? { silenceMs: libvirtSilenceMs } : {}),
   });
   if (parsed.values.json === true) writeJson(server);
   else process.stdout.write(`${indicatorSummary(indicators)}\n`);
+  if (isLibvirt) return serveDomains(server, parsed);
   const regions = attachAll(server, wanted, parsed.values.json === true);
   if (regions.length === 0) return 1;
   const interrupt = new Interrupt();
@@ -47,9 +59,38 @@ export async function serve(args: readonly string[]): Promise<number> {
   return regions.length === wanted.length ? 0 : 1;
 }
 
-function namedPaths(values: unknown): NamedPath[] {
+/** Serves libvirt's protected domains until a signal; the next service takes their sessions on. */
+async function serveDomains(server: Server, parsed: Arguments): Promise<number> {
+  const json = parsed.values.json === true;
+  const write = (line: string): void => void process.stdout.write(`${line}\n`);
+  const watched = new Set<string>();
+  const service = await DomainService.open({
+    server,
+    ...connectionOf(parsed),
+    evidenceDirectory: textOption(parsed, "evidence") ?? "/var/lib/undercroft/evidence",
+    redirectorRegion: textOption(parsed, "redirector-region") ?? "/dev/shm/undercroft-redirector",
+    log: (text) => write(json ? toJson({ kind: "log", text }) : printable(text)),
+    onBelow: (record) => write(json ? toJson({ kind: "below", ...record }) : belowText(record)),
+    onAttach: (name) => {
+      if (json || watched.has(name)) return;
+      watched.add(name);
+      new GuestWatch(server, name, write);
+    },
+  });
+  const interrupt = new Interrupt();
+  server.start();
+  await interrupt.wait();
+  interrupt.close();
+  await service.close();
+  return 0;
+}
+
+function namedPaths(values: unknown, isLibvirt: boolean): NamedPath[] {
   const texts = Array.isArray(values) ? (values as readonly string[]) : [];
-  if (texts.length === 0) throw usageError("serve", "--region NAME=PATH is missing");
+  if (isLibvirt && texts.length > 0) throw usageError("serve", "--region or --libvirt, not both");
+  if (!isLibvirt && texts.length === 0) {
+    throw usageError("serve", "--region NAME=PATH or --libvirt is missing");
+  }
   return texts.map((text) => {
     const at = text.indexOf("=");
     const [name, path] = [text.slice(0, at), text.slice(at + 1)];
@@ -104,4 +145,5 @@ function writeJson(server: Server): void {
   server.on("finding", write("finding"));
   server.on("command", write("command"));
   server.on("fault", write("fault"));
+  server.on("redirector", write("redirector"));
 }

@@ -30,6 +30,10 @@ export const ERROR_TABLE = {
   ERR_UC_KERNEL_MISSING: "No guest kernel image or its headers could be had.",
   ERR_UC_DRIVER_BUILD: "The guest driver did not build.",
   ERR_UC_TOOL_MISSING: "A program that this command needs is not installed.",
+  ERR_UC_LIBVIRT: "libvirt could not be reached, or refused what was asked of it.",
+  ERR_UC_DOMAIN_UNKNOWN: "libvirt knows no domain of that name or UUID.",
+  ERR_UC_DOMAIN_STATE: "A domain is not in a state in which that can be done.",
+  ERR_UC_SERVICE: "The Undercroft service of this hypervisor host did not answer.",
   ERR_UC_GUEST_BOOT: "The guest did not boot, or did not reach the expected point in time.",
   ERR_UC_SCENARIO: "The scripted scenario did not end as expected.",
 } as const;

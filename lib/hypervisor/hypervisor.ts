@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Face of the hypervisor room: obtains kernels, builds drivers and initramfs, runs QEMU guests.
-// Called by the main job, guest tests and scripts. It never touches what is inside a region.
+// Face of the hypervisor room: protects libvirt's domains, obtains kernels, builds drivers and
+// initramfs, runs QEMU guests. It never touches what is inside a region.
 import { chooseAccelerator } from "./accelerator.ts";
 import { type Guest, type GuestOptions, launchGuest } from "./guest.ts";
 
@@ -22,8 +22,54 @@ export {
   type InitramfsParts,
 } from "./initramfs.ts";
 export { type GuestKernel, type KernelRequest, kernelSeries, obtainKernel } from "./kernels.ts";
+export { type BelowRecord, type BelowRequest, respondBelow } from "./libvirt/below.ts";
+export {
+  DomainKeeper,
+  type DomainLiveness,
+  type KeeperHooks,
+  type KeeperOptions,
+} from "./libvirt/domain-keeper.ts";
+export {
+  type DomainDescription,
+  type DomainInterface,
+  readDomainXml,
+  regionDeviceXml,
+  regionName,
+  type ShmemDevice,
+} from "./libvirt/domain-xml.ts";
+export { type HookCall, type HookReport, runHook } from "./libvirt/hook.ts";
+export {
+  type DomainEvent,
+  type DomainState,
+  type Libvirt,
+  type LibvirtOptions,
+  openLibvirt,
+} from "./libvirt/libvirt.ts";
+export {
+  type ProtectionChange,
+  type ProtectOptions,
+  protectDomain,
+  unprotectDomain,
+} from "./libvirt/protect.ts";
+export {
+  provisionRegion,
+  type RegionOwner,
+  regionOwner,
+  regionPath,
+  removeRegion,
+} from "./libvirt/region-provision.ts";
 export { type NetworkModules, networkModules } from "./network-modules.ts";
 export { makeRegionFile, type RegionFile } from "./region-file.ts";
+export {
+  askService,
+  BELOW_ACTIONS,
+  type BelowAction,
+  listenService,
+  SERVICE_SOCKET,
+  type ServiceGuest,
+  type ServiceHandler,
+  type ServiceRequest,
+} from "./service-socket.ts";
 export { buildSimulatedGuest } from "./simulated-build.ts";
 export { runProgram } from "./subprocess.ts";
 

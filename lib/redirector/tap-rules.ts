@@ -48,20 +48,21 @@ export function runNft(script: string, log: (line: string) => void): number {
   return run(["-f", "-"], script, log).errno;
 }
 
-/** The commands that replace a table by these rules, of slots whose interface is there. */
+/** The commands that replace a table by these rules, of slots whose interface is there, if any. */
 export function tableScript(
   table: string,
   rules: readonly TapRule[],
   interfaces: ReadonlyMap<number, string>,
 ): string {
   const nowNs = boottimeNs();
-  const lines = [`add table netdev ${table}`, `delete table netdev ${table}`];
-  lines.push(`add table netdev ${table}`);
+  const lines: string[] = [];
   for (const [slot, interfaceName] of interfaces) {
     const own = rules.filter((rule) => rule.slot === slot && holds(rule, nowNs));
     if (own.length > 0) lines.push(...slotLines(table, slot, interfaceName, own, nowNs));
   }
-  return `${lines.join("\n")}\n`;
+  const fresh = lines.length === 0 ? [] : [`add table netdev ${table}`, ...lines];
+  const old = [`add table netdev ${table}`, `delete table netdev ${table}`];
+  return `${[...old, ...fresh].join("\n")}\n`;
 }
 
 /**

@@ -65,6 +65,15 @@ export interface RegistrationHooks {
   highestSequence(): number;
 }
 
+/** A driver's attach as an earlier registration of the same guest left it. */
+export interface EarlierAttach {
+  /** 32 hex digits. */
+  readonly bootId: string;
+  readonly attachNs: bigint;
+  /** Highest sequence that it delivered. */
+  readonly sequence: number;
+}
+
 export interface RegistrationOptions {
   readonly guest: string;
   /** 32 hex digits, from configuration; never from the guest. */
@@ -75,6 +84,8 @@ export interface RegistrationOptions {
   readonly randomBytes: (count: number) => Uint8Array;
   /** A heartbeat that stands still this long makes a running guest silent. */
   readonly silenceMs: number;
+  /** A machine that was set back comes in a region made anew, and is known by this. */
+  readonly earlier?: EarlierAttach;
   readonly hooks: RegistrationHooks;
 }
 
@@ -108,6 +119,8 @@ export class Registration {
   #sessionId = 0;
   #sessions = 0;
   #hello: Hello | undefined;
+  // Until the first hello, which may show that the machine was set back.
+  #earlier: EarlierAttach | undefined;
   // Last hello that was answered or set aside; a different one is looked at.
   #helloSeen = 0n;
   #helloRefused = 0n;
@@ -121,6 +134,7 @@ export class Registration {
 
   constructor(options: RegistrationOptions) {
     this.#options = options;
+    this.#earlier = options.earlier;
     this.#pages = new RegionPages(options.region, options.superblock.layout);
     this.#stateSinceMs = this.#wallMs();
     this.#polledMs = options.clock.monotonicMs();
@@ -137,6 +151,13 @@ export class Registration {
   /** Boot id of the guest as far as known, 32 hex digits. */
   get boot(): string {
     return this.#hello?.bootId ?? NO_BOOT;
+  }
+
+  /** What to remember of the driver when the guest is detached. */
+  get attach(): EarlierAttach | undefined {
+    if (this.#hello === undefined) return undefined;
+    const { bootId, attachNs } = this.#hello;
+    return { bootId, attachNs, sequence: this.#options.hooks.highestSequence() };
   }
 
   get record(): GuestRecord {
@@ -271,6 +292,11 @@ export class Registration {
 
   #acceptHello(hello: Hello, nowMs: number): void {
     const { hooks } = this.#options;
+    if (this.#noticeSetBack(hello)) {
+      this.#pages.prepare(this.#options.superblock);
+      this.#writeSession(SESSION_OFFER, 0);
+      return;
+    }
     const before = this.#hello;
     const sameBoot = before !== undefined && before.bootId === hello.bootId;
     let sameAttach = sameBoot && before.attachNs === hello.attachNs;
@@ -315,6 +341,25 @@ export class Registration {
       sameBoot ? "the driver registered again" : "a driver registered",
     );
     hooks.sessionReady(session);
+  }
+
+  /**
+   * A machine that is set back while its region is made anew brings its old pages along, its hello
+   * among them. That one is not answered: nobody waits for it, and the driver says another.
+   */
+  #noticeSetBack(hello: Hello): boolean {
+    const earlier = this.#earlier;
+    this.#earlier = undefined;
+    if (earlier?.bootId !== hello.bootId) return false;
+    const isOlder = hello.attachNs < earlier.attachNs;
+    const sequence = Number(hello.sequence);
+    const isBack = hello.attachNs === earlier.attachNs && sequence < earlier.sequence;
+    if (!isOlder && !isBack) return false;
+    const what = isOlder
+      ? `the driver's attach time went back by ${earlier.attachNs - hello.attachNs} ns`
+      : `the record sequence went back from ${earlier.sequence} to ${sequence}`;
+    this.#options.hooks.rolledBack(what);
+    return true;
   }
 
   #listen(nowMs: number): void {

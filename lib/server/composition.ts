@@ -5,7 +5,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { type CommandOrigin, DataChannel, DrainLoop } from "../channel/channel.ts";
 import { UndercroftError } from "../errors/errors.ts";
 import type { BlockRule, Command, CommandRecord, Finding, Indicator } from "../model/model.ts";
-import type { GuestLiveness, GuestRecord } from "../registry/registry.ts";
+import type { EarlierAttach, GuestLiveness, GuestRecord } from "../registry/registry.ts";
 import { DEFAULT_POLICY, type ResponsePolicy, type TapRule } from "../response/response.ts";
 import { type Clock, systemClock } from "../time/time.ts";
 import type { Region } from "../transport/transport.ts";
@@ -77,6 +77,7 @@ const RECORD_BYTES_MAX = 32 * 1024;
 const BATCH_BYTES = 64 * 1024;
 const RECORDS_MAX = 1024;
 const PACKET_RINGS = 16;
+const EARLIER_MAX = 4096;
 
 /** Makes a server. It does nothing before guests are attached and {@link Server.start}. */
 export function createServer(options: ServerOptions = {}): Server {
@@ -99,6 +100,8 @@ export class Server {
   readonly #network: NetworkDesk;
   readonly #loop: DrainLoop;
   readonly #guests = new Map<string, GuestService>();
+  /** How detached guests were left, by id, so that one set back meanwhile is known. */
+  readonly #earlier = new Map<string, EarlierAttach>();
   readonly #controlMs: number;
   #nextCommandId: bigint;
   #controlledMs = Number.NEGATIVE_INFINITY;
@@ -152,10 +155,12 @@ export class Server {
     }
     const layout = planRegion({ ...plan, regionBytes: region.bytes });
     const id = guestId(attachment);
+    const earlier = this.#earlier.get(id);
     const service: GuestService = new GuestService({
       name,
       id,
       interfaces,
+      ...(earlier === undefined ? {} : { earlier }),
       hooks: {
         registered: () => this.#watch(name, id, interfaces),
         network: (events) => this.#network.events(service, events),
@@ -306,6 +311,7 @@ export class Server {
   detachGuest(name: string): void {
     const service = this.#guest(name);
     service.registration.close();
+    this.#remember(service);
     this.#taps.unwatch(name);
     this.#forget(name, service);
   }
@@ -419,6 +425,15 @@ export class Server {
     this.#taps.command(record);
     this.#emitter.emit("command", record);
     this.#desk.commandChanged(record);
+  }
+
+  #remember({ id, registration }: GuestService): void {
+    const { attach } = registration;
+    if (attach === undefined) return;
+    this.#earlier.delete(id);
+    this.#earlier.set(id, attach);
+    const [oldest = ""] = this.#earlier.keys();
+    if (this.#earlier.size > EARLIER_MAX) this.#earlier.delete(oldest);
   }
 
   #forget(name: string, service: GuestService): void {

@@ -12,7 +12,12 @@ import type {
   NetworkEvent,
   SocketEvent,
 } from "../model/model.ts";
-import { type GuestSession, Registration, type SessionEnd } from "../registry/registry.ts";
+import {
+  type EarlierAttach,
+  type GuestSession,
+  Registration,
+  type SessionEnd,
+} from "../registry/registry.ts";
 import type { Clock } from "../time/time.ts";
 import type { DrainLimits, Region } from "../transport/transport.ts";
 import {
@@ -46,6 +51,7 @@ export interface GuestServiceOptions {
   readonly rules: RuleBook;
   readonly desk: CaseDesk;
   readonly interfaces: readonly GuestInterface[];
+  readonly earlier?: EarlierAttach;
   readonly hooks: GuestServiceHooks;
 }
 
@@ -202,6 +208,7 @@ export class GuestService {
       clock,
       randomBytes,
       silenceMs,
+      ...(this.#options.earlier === undefined ? {} : { earlier: this.#options.earlier }),
       hooks: {
         sessionEnding: (end) => this.#endSession(end),
         sessionStarting: (session) => this.#startSession(session),

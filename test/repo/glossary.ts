@@ -24,11 +24,11 @@ export const refusedWords: readonly RefusedWord[] = [
   },
   { word: "appliance", use: "server" },
   { word: "svm", use: "server VM" },
-  // How iproute2 names the bridge of an interface.
+  // How iproute2 names the bridge of an interface, and libvirt a shmem device that migrates.
   {
     word: "master",
     use: "server or manager",
-    allowed: /master br\w+|\.master\b|\bmaster\?:|"master"/g,
+    allowed: /master br\w+|\.master\b|\bmaster\?:|"master"|role='master'/g,
   },
   { word: "slave", use: "guest or server" },
   { word: "backend", use: "manager", allowed: /memory-backend-\w+|fsnotify_backend/gi },

@@ -20,8 +20,11 @@ import { root } from "./repo-files.ts";
 type Manifest = {
   readonly version: string;
   readonly bin: Readonly<Record<string, string>>;
-  readonly dependencies?: Readonly<Record<string, string>>;
   readonly exports: Readonly<Record<string, string | Readonly<Record<string, string>>>>;
+};
+
+type Lock = {
+  readonly packages: Readonly<Record<string, { readonly dev?: true; readonly optional?: true }>>;
 };
 
 let user = "";
@@ -39,8 +42,10 @@ beforeAll(() => {
   execFileSync("tar", ["-xzf", join(user, tarball), "-C", home, "--strip-components=1"]);
   manifest = JSON.parse(readFileSync(join(home, "package.json"), "utf8")) as Manifest;
   // What an install would fetch beside it, without asking a registry.
-  for (const name of Object.keys(manifest.dependencies ?? {})) {
-    cpSync(join(root, "node_modules", name), join(user, "node_modules", name), { recursive: true });
+  const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as Lock;
+  for (const [path, entry] of Object.entries(lock.packages)) {
+    if (path === "" || entry.dev === true || entry.optional === true) continue;
+    cpSync(join(root, path), join(user, path), { recursive: true });
   }
 });
 

@@ -42,7 +42,7 @@ describe("undercroft", () => {
   });
 
   test.each([
-    [["strat"], 'no command "strat"; commands: start, serve, redirector, pcap, region dump, '],
+    [["strat"], 'no command "strat"; commands: start, serve, redirector, protect, '],
     [["redirector"], "redirector: --region PATH is missing"],
     [["region"], 'no command "region"'],
     [["start", "--onec"], "start: Unknown option '--onec'"],
@@ -51,7 +51,7 @@ describe("undercroft", () => {
     [["start", "--kernel", "5.10"], '--kernel "5.10": must be 6.1 or 6.12'],
     [["start", "--region-size", "33"], "--region-size: must be a power of two"],
     [["start", "--region-size", "many"], "--region-size: must be a power of two"],
-    [["serve"], "--region NAME=PATH is missing"],
+    [["serve"], "--region NAME=PATH or --libvirt is missing"],
     [["serve", "--region", "web1"], '--region "web1": must be NAME=PATH'],
     [["region", "dump"], "PATH is missing"],
     [["indicators", "check"], "FILE is missing"],

@@ -59,7 +59,7 @@ it("leaves the end of a rule to a set of the kernel, and leaves out what has end
 });
 
 it("replaces the table in one step, also by nothing", () => {
-  const whole = ["add table netdev t", "delete table netdev t", "add table netdev t", ""];
+  const whole = ["add table netdev t", "delete table netdev t", ""];
   expect(linesOf()).toEqual(whole);
 });
 
