@@ -3,7 +3,11 @@
 // and when a guest is silent, quarantined or gone.
 import { beforeEach, expect, test } from "vitest";
 import type { GuestStateChange } from "../../../lib/model/model.ts";
-import { type GuestSession, Registration } from "../../../lib/registry/registry.ts";
+import {
+  type EarlierAttach,
+  type GuestSession,
+  Registration,
+} from "../../../lib/registry/registry.ts";
 import { ManualClock } from "../../../lib/time/time.ts";
 import { type MemoryRegion, openMemoryRegion } from "../../../lib/transport/transport.ts";
 import {
@@ -91,7 +95,7 @@ function pass(ms: number): void {
 
 const beat = (value: bigint): void => void region.storeU64(STATUS_OFFSET, value);
 
-function make(block = superblock): Registration {
+function make(block = superblock, earlier?: EarlierAttach): Registration {
   return new Registration({
     guest: "g",
     guestId: ID,
@@ -100,6 +104,7 @@ function make(block = superblock): Registration {
     clock,
     randomBytes: (count) => new Uint8Array(count).fill(++seed),
     silenceMs: 2500,
+    ...(earlier === undefined ? {} : { earlier }),
     hooks: {
       sessionEnding: (end) => steps.push(`ending ${end}, page ${answer().state}`),
       sessionStarting: (session) => {
@@ -226,6 +231,31 @@ test("an attach time or a sequence that goes back is a rollback", () => {
   say({ helloSeq: 3n, attachNs: 900n, sequence: 49n });
   expect(rollbacks[1]).toBe("the record sequence went back from 50 to 49");
   expect(sessions[2]?.sameAttach).toBe(false);
+});
+
+test("a machine set back into a region made anew: its old hello is told, the next answered", () => {
+  const earlier = { bootId: HELLO.bootId, attachNs: 1000n, sequence: 300 };
+  const begin = (fields: Partial<Hello>): void => {
+    region = openMemoryRegion(1 << 20);
+    [sessions, rollbacks] = [[], []];
+    registration = make(superblock, earlier);
+    registration.open();
+    say(fields);
+  };
+  begin({ helloSeq: 4n, sequence: 120n });
+  expect(rollbacks).toEqual(["the record sequence went back from 300 to 120"]);
+  expect(sessions).toEqual([]);
+  expect(answer().state).toBe(SESSION_OFFER);
+  say({ helloSeq: 5n, sequence: 180n });
+  expect(sessions[0]).toMatchObject({ sequence: 180, sameAttach: false });
+  expect(rollbacks).toHaveLength(1);
+
+  begin({ helloSeq: 4n, attachNs: 900n });
+  expect(rollbacks).toEqual(["the driver's attach time went back by 100 ns"]);
+  begin({ helloSeq: 4n, sequence: 300n });
+  expect([rollbacks, sessions.length]).toEqual([[], 1]);
+  begin({ helloSeq: 1n, bootId: "bb".repeat(16) });
+  expect([rollbacks, sessions.length]).toEqual([[], 1]);
 });
 
 test("a standing heartbeat makes a guest silent, a moving one brings it back", () => {
