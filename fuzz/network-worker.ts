@@ -135,7 +135,8 @@ function take(event: NetworkEvent): void {
 function plant(canary: Canary, event: NetworkEvent): void {
   if (event.kind !== "dns" || event.queryType < 0x4000) return;
   if (canary === "crash") throw new Error("planted");
-  if (canary === "leak") leaked.push(new Uint8Array(1 << 18));
+  // Large, so that a busy machine finds it too; bounded, so that an idle one survives it.
+  if (canary === "leak" && leaked.length < 128) leaked.push(new Uint8Array(1 << 22));
   while (canary === "hang");
 }
 
