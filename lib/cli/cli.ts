@@ -5,7 +5,7 @@
 import { realpathSync } from "node:fs";
 import process from "node:process";
 import { isUndercroftError, UndercroftError } from "../errors/errors.ts";
-import { hook, protect, respond, status, unprotect } from "./domains.ts";
+import { doctor, hook, protect, respond, status, unprotect } from "./domains.ts";
 import { type CommandName, HELP } from "./help.ts";
 import { checkIndicators } from "./indicators.ts";
 import { printCaptures } from "./pcap.ts";
@@ -22,6 +22,7 @@ const commands: Readonly<Record<CommandName, (args: readonly string[]) => Promis
   protect,
   unprotect,
   status,
+  doctor,
   respond,
   hook,
   pcap: printCaptures,

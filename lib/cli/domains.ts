@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `undercroft protect`, `unprotect`, `status`, `respond` and `hook`: what administrators and
-// libvirt itself ask about domains. Each is one question to libvirt or to the service.
+// `undercroft protect`, `unprotect`, `status`, `doctor`, `respond` and `hook`: what
+// administrators and libvirt itself ask about domains.
 import { appendFileSync, readFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import process from "node:process";
@@ -9,6 +9,8 @@ import {
   askService,
   BELOW_ACTIONS,
   type BelowRecord,
+  diagnose,
+  gatherFacts,
   type Libvirt,
   openLibvirt,
   protectDomain,
@@ -101,6 +103,25 @@ export async function status(args: readonly string[]): Promise<number> {
     process.stdout.write(`${printable(one.name)} ${one.state}${events}\n`);
   }
   return 0;
+}
+
+/** Runs `undercroft doctor`. */
+export async function doctor(args: readonly string[]): Promise<number> {
+  const options = { ...connectionOptions, json: { type: "boolean" } } as const;
+  const parsed = readArguments("doctor", args, options);
+  const complaints = diagnose(await gatherFacts(connectionOf(parsed)));
+  const isWrong = complaints.some(({ isAdvice }) => isAdvice !== true);
+  if (parsed.values.json === true) {
+    process.stdout.write(`${toJson({ complaints })}\n`);
+    return isWrong ? 1 : 0;
+  }
+  if (!isWrong) process.stdout.write("nothing is wrong that is known of\n");
+  for (const { about, problem, fix, isAdvice } of complaints) {
+    const lead = isAdvice === true ? "advice: " : "";
+    process.stdout.write(`${printable(`${lead}${about}: ${problem}`)}\n`);
+    process.stdout.write(`  ${printable(`fix: ${fix}`)}\n`);
+  }
+  return isWrong ? 1 : 0;
 }
 
 /** Runs `undercroft respond`. */

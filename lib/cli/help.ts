@@ -15,6 +15,7 @@ Commands:
   protect           turn the protection of a libvirt domain on
   unprotect         turn it off
   status            show the guests of this hypervisor host's service
+  doctor            look for mistakes and say what to do
   respond           pause, dump or cut off a domain through libvirt
   hook              what libvirt's qemu hook runs
   pcap              print the network events of captures
@@ -89,6 +90,16 @@ unaccounted).
 
 Options:
   --json             print one JSON object
+  --socket PATH      where the service listens, default /run/undercroft/service.sock
+`,
+  doctor: `Usage: undercroft doctor [OPTION]...
+
+Looks for the usual mistakes in the protection of this hypervisor host's domains and says
+what to do about each. Changes nothing. Exit status 1 when something is wrong.
+
+Options:
+  --json             print one JSON object
+  --connect URI      libvirt's address, default qemu:///system
   --socket PATH      where the service listens, default /run/undercroft/service.sock
 `,
   respond: `Usage: undercroft respond DOMAIN ACTION --reason TEXT [OPTION]...

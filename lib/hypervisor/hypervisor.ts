@@ -6,6 +6,15 @@ import { type Guest, type GuestOptions, launchGuest } from "./guest.ts";
 
 export { type AcceleratorChoice, chooseAccelerator } from "./accelerator.ts";
 export { cacheDirectory, cachedDirectory } from "./cache.ts";
+export { type Complaint, diagnose } from "./doctor/checks.ts";
+export {
+  type DoctorFacts,
+  type DoctorPlaces,
+  type DomainFact,
+  type FileFact,
+  gatherFacts,
+  type ServedGuest,
+} from "./doctor/facts.ts";
 export { buildDriver } from "./driver-build.ts";
 export type {
   Accelerator,

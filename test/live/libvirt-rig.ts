@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A libvirtd of its own for tests, in network and mount namespaces that end with the test: its
-// configuration, state, sockets, hooks, bridge and taps touch nothing outside. Regions lie in
-// /dev/shm as always. Used by libvirt.test.ts.
+// configuration, state, sockets, hooks, bridge, taps and regions touch nothing outside. Used by
+// libvirt.test.ts.
 import { type ChildProcess, execFile, execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
@@ -21,8 +21,14 @@ import { until } from "./redirector-bench.ts";
 
 const CLI = fileURLToPath(new URL("../../lib/cli/cli.ts", import.meta.url));
 const HOOK = fileURLToPath(new URL("../../hypervisor/libvirt/undercroft-hook", import.meta.url));
-/** Folders of libvirt that the rig covers with empty ones of its own. */
-const covered = ["/etc/libvirt", "/var/lib/libvirt", "/var/log/libvirt", "/run/libvirt"];
+/** Folders that the rig covers with empty ones of its own: libvirt's, and that of the regions. */
+const covered = [
+  "/etc/libvirt",
+  "/var/lib/libvirt",
+  "/var/log/libvirt",
+  "/run/libvirt",
+  "/dev/shm",
+];
 
 export interface Said {
   readonly status: number;
@@ -72,6 +78,11 @@ export class LibvirtRig {
   /** Words that run a command in the rig's namespaces. */
   get enter(): string[] {
     return ["nsenter", "--target", String(this.#holder.pid), "--net", "--mount", "--"];
+  }
+
+  /** Where the test finds a file of the rig. */
+  outside(path: string): string {
+    return `/proc/${this.#holder.pid}/root${path}`;
   }
 
   /** Runs a program in the rig to its end; what it printed. */

@@ -119,7 +119,7 @@ async function startService(): Promise<void> {
 }
 
 function redirectorRegion(): string {
-  return `/dev/shm/undercroft-test-${process.pid}`;
+  return "/dev/shm/undercroft-redirector";
 }
 
 function startRedirector(): void {
@@ -140,7 +140,7 @@ async function guest(name: string): Promise<GuestStatus> {
 }
 
 function region(name: string): string {
-  return regionPath(uuids.get(name) ?? "");
+  return rig.outside(regionPath(uuids.get(name) ?? ""));
 }
 
 /** States that a guest has come to, in order. */
@@ -157,6 +157,15 @@ function findings(name: string, rule: string): object[] {
       line.rule === rule &&
       (line.process as { guest?: string } | undefined)?.guest === name,
   );
+}
+
+/** Changes the stored definition of a domain as somebody with an editor would. */
+function setDevice(name: string, from: string, to: string): void {
+  const path = join(rig.folder, "edited.xml");
+  const before = rig.virsh("dumpxml", "--inactive", name);
+  expect(before).toContain(from);
+  writeFileSync(path, before.replace(from, to));
+  rig.virsh("define", path);
 }
 
 interface Below {
@@ -217,7 +226,6 @@ describe.skipIf(problem !== undefined)(`protected domains${problem ? `: ${proble
     await end(redirector, "SIGTERM");
     await end(service, "SIGTERM");
     await rig?.close();
-    rmSync(redirectorRegion(), { force: true });
   }, 60_000);
 
   test("protect gives each its device, once", async () => {
@@ -240,7 +248,7 @@ describe.skipIf(problem !== undefined)(`protected domains${problem ? `: ${proble
 
   test("events flow from both once they start, and their taps are watched", async () => {
     for (const name of ["uc-one", "uc-two"]) rig.virsh("start", name);
-    const { mode, size } = statSync(regionPath(uuids.get("uc-one") ?? ""));
+    const { mode, size } = statSync(region("uc-one"));
     expect(mode & 0o777).toBe(0o660);
     expect(size).toBe(16 << 20);
     for (const name of ["uc-one", "uc-two"]) {
@@ -352,6 +360,69 @@ describe.skipIf(problem !== undefined)(`protected domains${problem ? `: ${proble
     // A guest without hot-plug keeps its interface, and is not said to have lost it.
     const isGone = !rig.virsh("dumpxml", "uc-two").includes("<interface");
     expect(cut.outcome, cut.detail).toBe(isGone ? "confirmed" : "failed");
+  });
+
+  test("doctor finds nothing in what is right, and each planted mistake", async () => {
+    const hook = "/etc/libvirt/hooks/qemu.d/undercroft";
+    const file = regionPath(uuids.get("uc-one") ?? "");
+    const left = "/dev/shm/undercroft-5b0f8e1c-0000-4000-8000-00000000dead";
+    const owner = statSync(region("uc-one")).uid;
+    const sh = (script: string) => async (): Promise<void> => void rig.inside("sh", "-c", script);
+    type Step = () => Promise<void>;
+    const planted: ReadonlyArray<readonly [string, Step, Step]> = [
+      ["not executable", sh(`chmod 644 ${hook}`), sh(`chmod 755 ${hook}`)],
+      ["changed by others", sh(`chmod 777 ${hook}`), sh(`chmod 755 ${hook}`)],
+      ["is not there", sh(`mv ${hook} /etc/default/kept`), sh(`mv /etc/default/kept ${hook}`)],
+      [
+        'it calls "/nowhere/undercroft"',
+        sh("cd /etc/default; mv undercroft kept; echo UNDERCROFT=/nowhere/undercroft >undercroft"),
+        sh("cd /etc/default && mv kept undercroft"),
+      ],
+      ["others may command", sh(`chmod 666 ${rig.socketPath}`), sh(`chmod 600 ${rig.socketPath}`)],
+      ["others can read", sh(`chmod 666 ${file}`), sh(`chmod 660 ${file}`)],
+      [
+        `belongs to user ${owner + 1}`,
+        sh(`chown ${owner + 1} ${file}`),
+        sh(`chown ${owner} ${file}`),
+      ],
+      ["was left behind", sh(`truncate -s 1M ${left}`), sh(`rm ${left}`)],
+      [
+        "keeps it from being migrated",
+        async () => setDevice("uc-two", "role='master'", "role='peer'"),
+        async () => setDevice("uc-two", "role='peer'", "role='master'"),
+      ],
+      [
+        "no power of two",
+        async () => setDevice("uc-two", "<size unit='M'>16<", "<size unit='M'>3<"),
+        async () => setDevice("uc-two", "<size unit='M'>3<", "<size unit='M'>16<"),
+      ],
+      [
+        "redirector: it is not there",
+        () => end(redirector, "SIGTERM"),
+        async () => startRedirector(),
+      ],
+      ["nothing answers at", () => end(service, "SIGTERM"), startService],
+      ["libvirt: ", () => rig.stopLibvirtd(), () => rig.startLibvirtd()],
+    ];
+    rig.virsh("destroy", "uc-two");
+    const complaints = async (): Promise<string> =>
+      (await rig.cli("doctor", "--socket", rig.socketPath)).output;
+    const isFine = async (): Promise<boolean> => {
+      const output = await complaints();
+      if (output.startsWith("nothing is wrong")) return true;
+      throw new Error(output);
+    };
+    await eventually("doctor to be content", isFine);
+    for (const [problem, plant, undo] of planted) {
+      await plant();
+      await eventually(`doctor to say "${problem}"`, async () =>
+        (await complaints()).includes(problem),
+      );
+      await undo();
+      await eventually(`doctor to be content after "${problem}"`, isFine);
+    }
+    rig.virsh("start", "uc-two");
+    await flows("uc-two");
   });
 
   test("unprotect takes everything away", async () => {

@@ -9,6 +9,8 @@ export interface ShmemDevice {
   readonly name: string;
   readonly bytes: number;
   readonly model: string;
+  /** Its memory goes along when the domain is migrated, saved or snapshotted. */
+  readonly isKept: boolean;
 }
 
 /** A network interface of a domain. */
@@ -100,6 +102,7 @@ function shmemOf(shmem: Node): ShmemDevice {
     name: text(shmem["@name"]),
     bytes: Number(text(size["#text"])) * (units[unit] ?? Number.NaN),
     model: text(node(shmem.model)?.["@type"]),
+    isKept: text(shmem["@role"]) === "master",
   };
 }
 

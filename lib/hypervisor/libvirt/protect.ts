@@ -92,7 +92,7 @@ export async function unprotectDomain(
 
 async function plug(libvirt: Libvirt, running: DomainDescription, bytes: number): Promise<void> {
   const { uuid } = running;
-  const region = { name: "", bytes, model: "ivshmem-plain" };
+  const region = { name: "", bytes, model: "ivshmem-plain", isKept: true };
   provisionRegion({ ...running, region });
   try {
     await libvirt.attach(uuid, regionDeviceXml(uuid, bytes), "live");

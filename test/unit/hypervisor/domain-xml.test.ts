@@ -32,7 +32,9 @@ describe("a domain's XML", () => {
     const other = "<shmem name='looking-glass'><model type='ivshmem-plain'/><size>4</size></shmem>";
     const ours = regionDeviceXml(uuid, 16 << 20);
     const found = readDomainXml(domain(other + ours)).region;
-    expect(found).toEqual({ name: regionName(uuid), bytes: 16 << 20, model: "ivshmem-plain" });
+    expect(found).toEqual({
+      ...{ name: regionName(uuid), bytes: 16 << 20, model: "ivshmem-plain", isKept: true },
+    });
     const inBytes = ours.replace("<size unit='M'>16<", "<size unit='KiB'>16384<");
     expect(readDomainXml(domain(inBytes)).region?.bytes).toBe(16 << 20);
     const foreign = regionDeviceXml("00000000-0000-4000-8000-000000000000", 16 << 20);
