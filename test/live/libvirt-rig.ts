@@ -16,8 +16,8 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { until } from "./redirector-bench.ts";
 
 const CLI = fileURLToPath(new URL("../../lib/cli/cli.ts", import.meta.url));
 const HOOK = fileURLToPath(new URL("../../hypervisor/libvirt/undercroft-hook", import.meta.url));
@@ -29,6 +29,8 @@ const covered = [
   "/run/libvirt",
   "/dev/shm",
 ];
+
+const startMsMax = 120_000;
 
 export interface Said {
   readonly status: number;
@@ -113,9 +115,18 @@ export class LibvirtRig {
   }
 
   async startLibvirtd(): Promise<void> {
-    const [program = "", ...args] = [...this.enter, "libvirtd"];
-    this.#libvirtd = spawn(program, args, { stdio: "ignore" });
-    await until("libvirtd to answer", () => this.#answers());
+    const pidFile = join(this.folder, "libvirtd.pid");
+    const [program = "", ...args] = [...this.enter, "libvirtd", "--pid-file", pidFile];
+    const child = spawn(program, args, { stdio: "ignore" });
+    this.#libvirtd = child;
+    // Its first start on a machine asks each QEMU there is what it can do.
+    const endMs = performance.now() + startMsMax;
+    while (!this.#answers()) {
+      if (performance.now() > endMs || child.exitCode !== null) {
+        throw new Error(`libvirtd did not start (exit status ${child.exitCode})`);
+      }
+      await sleep(200);
+    }
   }
 
   async stopLibvirtd(): Promise<void> {
