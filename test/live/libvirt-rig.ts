@@ -55,7 +55,8 @@ export class LibvirtRig {
   #libvirtd: ChildProcess | undefined;
 
   private constructor() {
-    chmodSync(this.folder, 0o755);
+    // The services run as another user and write here, as they do into their own folders.
+    chmodSync(this.folder, 0o777);
     for (const path of covered) mkdirSync(path, { recursive: true });
     mkdirSync(join(this.folder, "cover"));
     this.#holder = spawn("unshare", ["--net", "--mount", "cat"], {
@@ -67,7 +68,10 @@ export class LibvirtRig {
     const rig = new LibvirtRig();
     rig.#holder.stdin?.write("\n");
     await once(rig.#holder.stdout ?? process.stdin, "data");
-    for (const path of covered) rig.inside("mount", "-t", "tmpfs", "-o", "mode=755", "none", path);
+    for (const path of covered) {
+      const mode = path === "/dev/shm" ? "mode=1777" : "mode=755";
+      rig.inside("mount", "-t", "tmpfs", "-o", mode, "none", path);
+    }
     rig.#configure();
     rig.inside("ip", "link", "set", "lo", "up");
     rig.inside("ip", "link", "add", "br0", "type", "bridge", "mcast_snooping", "0");
@@ -108,9 +112,13 @@ export class LibvirtRig {
     });
   }
 
-  /** Starts a command of ours that goes on. */
-  start(...words: readonly string[]): ChildProcess {
-    const [program = "", ...args] = [...this.enter, process.execPath, CLI, ...words];
+  /** Starts a command of ours that goes on, as little allowed as the units allow it. */
+  start(capabilities: readonly string[], ...words: readonly string[]): ChildProcess {
+    const kept = capabilities.map((name) => `+${name}`).join(",");
+    const drop = ["--reuid", "nobody", "--regid", "kvm", "--clear-groups", "--no-new-privs"];
+    const caps = kept === "" ? [] : ["--inh-caps", kept, "--ambient-caps", kept];
+    const as = ["setpriv", ...drop, ...caps, "--", process.execPath, CLI];
+    const [program = "", ...args] = [...this.enter, ...as, ...words];
     return spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
   }
 
@@ -181,7 +189,7 @@ export class LibvirtRig {
     };
     // No virtlogd: consoles and logs go straight to files.
     put("/etc/libvirt/qemu.conf", 'stdio_handler = "file"\nsecurity_driver = "none"\n');
-    put("/etc/libvirt/libvirtd.conf", 'auth_unix_rw = "none"\n');
+    put("/etc/libvirt/libvirtd.conf", 'auth_unix_rw = "none"\nunix_sock_group = "kvm"\n');
     const hook = join(this.folder, "undercroft");
     const options = `--socket ${this.socketPath} --log ${this.hookLog}`;
     copyFileSync(HOOK, hook);

@@ -102,6 +102,7 @@ async function startService(): Promise<void> {
   const indicators = join(rig.folder, "indicators.txt");
   writeFileSync(indicators, `path:${SECRET}\n`);
   const child = rig.start(
+    [],
     ...["serve", "--libvirt", "--json", "--socket", rig.socketPath, "--indicators", indicators],
     ...["--evidence", join(rig.folder, "evidence")],
     ...["--redirector-region", redirectorRegion()],
@@ -112,10 +113,14 @@ async function startService(): Promise<void> {
     told.push(JSON.parse(line) as Record<string, unknown>);
   });
   child.stderr.on("data", (chunk: Buffer) => told.push({ kind: "stderr", text: `${chunk}` }));
-  await eventually("the service to answer", async () => {
-    const answer = await askService(rig.socketPath, { ask: "status" });
-    return answer.libvirt === true;
-  });
+  await eventually(
+    "the service to answer",
+    async () => {
+      const answer = await askService(rig.socketPath, { ask: "status" });
+      return answer.libvirt === true;
+    },
+    60_000,
+  );
 }
 
 function redirectorRegion(): string {
@@ -123,7 +128,7 @@ function redirectorRegion(): string {
 }
 
 function startRedirector(): void {
-  redirector = rig.start("redirector", "--region", redirectorRegion());
+  redirector = rig.start(["net_raw", "net_admin"], "redirector", "--region", redirectorRegion());
 }
 
 async function end(child: ChildProcess | undefined, signal: NodeJS.Signals): Promise<void> {
