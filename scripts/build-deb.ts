@@ -43,11 +43,11 @@ if (!existsSync(join(root, "prebuilds"))) {
 }
 rmSync(out, { recursive: true, force: true });
 execFileSync(process.execPath, [join(root, "scripts/build.ts")], { cwd: root, stdio: "inherit" });
-buildHost();
+buildHypervisorHost();
 buildGuest();
 
-function buildHost(): void {
-  const tree = join(out, "host");
+function buildHypervisorHost(): void {
+  const tree = join(out, "hypervisor");
   copy("dist", tree, `${home}/dist`);
   copy("prebuilds", tree, `${home}/prebuilds`);
   copy("package.json", tree, `${home}/package.json`);

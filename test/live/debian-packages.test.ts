@@ -26,7 +26,7 @@ const exposureMax = { "undercroft.service": 2.5, "undercroft-redirector.service"
 const hasSystemd = spawnSync("systemd-analyze", ["--version"]).status === 0;
 
 let folder = "";
-let host = "";
+let server = "";
 let guest = "";
 
 function unpack(name: string): string {
@@ -40,24 +40,24 @@ function unpack(name: string): string {
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "undercroft-deb-"));
   execFileSync(process.execPath, [join(root, "scripts/build-deb.ts"), "--fast"], { cwd: root });
-  host = unpack("undercroft_");
+  server = unpack("undercroft_");
   guest = unpack("undercroft-dkms_");
 }, 300_000);
 
 afterAll(() => rmSync(folder, { recursive: true }));
 
 test("the program runs on the Node.js it brings, with libvirt's binding beside it", () => {
-  const home = join(host, "usr/lib/undercroft");
+  const home = join(server, "usr/lib/undercroft");
   const run = (...words: string[]): string =>
     execFileSync(join(home, "node"), words, { encoding: "utf8", env: {} });
   expect(run(join(home, "dist/cli/cli.js"), "--version")).toBe(`${version}\n`);
   expect(existsSync(join(home, "dist/hypervisor/libvirt/libvirt-child.js"))).toBe(true);
   expect(existsSync(join(home, "node_modules/koffi/package.json"))).toBe(true);
-  expect(readFileSync(join(host, "usr/bin/undercroft"), "utf8")).toContain("/usr/lib/undercroft");
+  expect(readFileSync(join(server, "usr/bin/undercroft"), "utf8")).toContain("/usr/lib/undercroft");
 });
 
 test("the hook of the package never keeps a guest from starting", () => {
-  const hook = join(host, "etc/libvirt/hooks/qemu.d/undercroft");
+  const hook = join(server, "etc/libvirt/hooks/qemu.d/undercroft");
   expect(statSync(hook).mode & 0o777).toBe(0o755);
   // Nothing of it is installed here, so that everything in it fails.
   const input = "<domain><name>x</name></domain>";
@@ -67,12 +67,13 @@ test("the hook of the package never keeps a guest from starting", () => {
 
 test("maintainer scripts are shell that parses; what may be edited is kept", () => {
   for (const script of ["postinst", "prerm"]) {
-    for (const tree of [host, guest]) {
+    for (const tree of [server, guest]) {
       expect(spawnSync("sh", ["-n", join(tree, "DEBIAN", script)]).status).toBe(0);
       expect(readFileSync(join(tree, "DEBIAN", script), "utf8")).not.toContain("@VERSION@");
     }
   }
-  expect(readFileSync(join(host, "DEBIAN/conffiles"), "utf8")).toContain("/etc/default/undercroft");
+  const kept = readFileSync(join(server, "DEBIAN/conffiles"), "utf8");
+  expect(kept).toContain("/etc/default/undercroft");
 });
 
 test("the driver's source is the repository's, under the name that DKMS looks for", () => {
@@ -84,7 +85,7 @@ test("the driver's source is the repository's, under the name that DKMS looks fo
 
 describe.skipIf(!hasSystemd)("the units", () => {
   test("are understood, and name programs and users that the package brings", () => {
-    const unitFolder = join(host, "lib/systemd/system");
+    const unitFolder = join(server, "lib/systemd/system");
     for (const name of readdirSync(unitFolder)) {
       const path = join(folder, name);
       const text = readFileSync(join(unitFolder, name), "utf8");
@@ -98,7 +99,7 @@ describe.skipIf(!hasSystemd)("the units", () => {
   });
 
   test.each(Object.entries(exposureMax))("%s is sandboxed", (name, max) => {
-    const path = join(host, "lib/systemd/system", name);
+    const path = join(server, "lib/systemd/system", name);
     const exposure = (file: string): number => {
       const words = ["security", "--offline=true", "--no-pager", file];
       const said = spawnSync("systemd-analyze", words, { encoding: "utf8" });
