@@ -23,10 +23,10 @@ import { TapNamespace } from "./tap-namespace.ts";
 const KERNEL = "6.1";
 const NAME = "guest-transport";
 const SIZES = [64, 256, 1024, 4096] as const;
-const ROUNDS = 5;
+const ROUNDS = 7;
 const RUN_MS = 700;
 const CANARY_MS = 50;
-/** The case in the guest; all runs together take about two minutes. */
+/** The case in the guest; all runs together take two or three minutes. */
 const LIMIT_SECONDS = 300;
 const REGION_BYTES = 32 << 20;
 const TICKS_A_SECOND = 100;
@@ -38,13 +38,15 @@ const GUEST_ADDRESS = "10.98.0.2";
 const PEER_ADDRESS = "10.98.0.1";
 const TCP_PORT = "9099";
 
-/** How a record leaves the guest: the word that guest-send knows, and the words of a row. */
+/** How a record leaves the guest; gather: bytes that its sender gathers for one write. */
 const WAYS = [
-  { name: "ring", receiver: "ring", words: "our ring" },
-  { name: "serial", receiver: "serial", words: "virtio-serial, one write a record" },
-  { name: "serial-gathered", receiver: "serial", words: "virtio-serial, writes of 64 KiB" },
-  { name: "tcp", receiver: "tcp", words: "TCP over a tap, one write a record" },
-  { name: "tcp-gathered", receiver: "tcp", words: "TCP over a tap, writes of 64 KiB" },
+  { kind: "ring", gather: 0, words: "our ring" },
+  { kind: "serial", gather: 0, words: "virtio-serial, one write a record" },
+  { kind: "serial", gather: 16_384, words: "virtio-serial, writes of 16 KiB" },
+  { kind: "serial", gather: 65_536, words: "virtio-serial, writes of 64 KiB" },
+  { kind: "tcp", gather: 0, words: "TCP over a tap, one write a record" },
+  { kind: "tcp", gather: 16_384, words: "TCP over a tap, writes of 16 KiB" },
+  { kind: "tcp", gather: 65_536, words: "TCP over a tap, writes of 64 KiB" },
 ] as const;
 type Way = (typeof WAYS)[number];
 const [RING, ...PEERS] = WAYS;
@@ -132,7 +134,7 @@ class Measurement {
       throw new Error(`${way.words}, ${size} B: ${sent} sent, but received ${told}`);
     }
     const perMillion = 1e6 / sent;
-    const key = `${way.name} ${size}`;
+    const key = `${way.words} ${size}`;
     const runs = this.runs.get(key) ?? [];
     runs.push({
       recordsPerSecond: received.records / received.seconds,
@@ -157,7 +159,9 @@ class Measurement {
     const told = output[Symbol.asyncIterator]();
     if ((await told.next()).value !== "ready") throw new Error(`no reader for ${way.words}`);
     const before = cpuSeconds(guest.pid);
-    const answer = await say(`${way.name} ${size} ${milliseconds} ${session} ${fault}`);
+    const answer = await say(
+      `${way.kind} ${size} ${way.gather} ${milliseconds} ${session} ${fault}`,
+    );
     const last: string | undefined = (await told.next()).value;
     const qemuCpu = cpuSeconds(guest.pid) - before;
     if (reader.exitCode === null) await once(reader, "close");
@@ -174,8 +178,8 @@ class Measurement {
       ring: ["ring", this.#region.path, `${size}`, `${session}`],
       serial: ["serial", this.socket, `${size}`],
       tcp: ["tcp", TCP_PORT, `${size}`],
-    }[way.receiver];
-    const enter = way.receiver === "tcp" ? this.#network.enter : [];
+    }[way.kind];
+    const enter = way.kind === "tcp" ? this.#network.enter : [];
     const [program = "", ...args] = [...enter, this.#program, ...words];
     return spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] });
   }
@@ -241,7 +245,7 @@ export async function* guestTransportBench(): AsyncGenerator<BenchRow> {
     const { runs } = await measure(folder, region);
     for (const size of SIZES) {
       const spread = (way: Way, pick: (run: Run) => number): Spread =>
-        spreadOf((runs.get(`${way.name} ${size}`) ?? []).map(pick));
+        spreadOf((runs.get(`${way.words} ${size}`) ?? []).map(pick));
       for (const peer of PEERS) yield* rowsBeside(peer, size, spread);
     }
   } finally {

@@ -2,9 +2,11 @@
 // The guest's end of bench/guest-transport.ts: sends numbered records for a while, one way after
 // the other, as the lines on its standard input say:
 //   guest-send RESOURCE PORT ADDRESS TCP_PORT
-//   WAY SIZE MILLISECONDS SESSION FAULT  ->  sent RECORDS SECONDS BUSY_SECONDS
-// RESOURCE is the region's BAR in sysfs, PORT a virtio-serial port. FAULT plants a broken record:
-// corrupt (a bit of it changes on the way) or skip (a number is left out); none: an honest run.
+//   WAY SIZE GATHER MILLISECONDS SESSION FAULT  ->  sent RECORDS SECONDS BUSY_SECONDS
+// RESOURCE is the region's BAR in sysfs, PORT a virtio-serial port. WAY is ring, serial or tcp.
+// GATHER: bytes that a stream's sender gathers for one write, 0 for one write a record. FAULT
+// plants a broken record: corrupt (a bit changes on the way) or skip (a number is left out), or
+// none.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -23,8 +25,11 @@
 
 // Bodies made ahead of their use, so that all ways pay the same small price for a fresh record.
 #define AHEAD 64u
-#define GATHER_BYTES 65536u
+// The most that is gathered for one write.
+#define GATHER_BYTES_MAX 65536u
 #define FAULT_AT 50u
+// The ring's space is looked at so often, not at each record: the half is for what a wrap wastes.
+#define SPACE_BYTES (1u << 20)
 
 enum fault { FAULT_NONE, FAULT_CORRUPT, FAULT_SKIP };
 
@@ -39,10 +44,12 @@ static const char *port_path;
 static struct sockaddr_in address;
 static uint8_t *region;
 static struct uc_ring ring;
+static uint64_t space_end;
 static struct uc_sequence sequence;
 static int stream = -1;
-static uint8_t gathered[GATHER_BYTES];
+static uint8_t gathered[GATHER_BYTES_MAX];
 static uint32_t gathered_bytes;
+static uint32_t gather_bytes;
 static uint64_t records[AHEAD][NUMBERED_BYTES_MAX / 8];
 static uint64_t sums[AHEAD];
 static volatile sig_atomic_t is_over;
@@ -88,6 +95,7 @@ static void ring_begin(uint32_t session)
 	uc_ring_init(&ring, region, &place, UC_MAP_UNCACHED, NULL, &sequence);
 	if (uc_ring_start(&ring, session, 0) != 0)
 		fail("uc_ring_start");
+	space_end = 0;
 }
 
 // A guest drops and counts when its ring is full; a benchmark waits instead.
@@ -95,11 +103,12 @@ static void ring_wait(uint64_t bytes)
 {
 	const struct timespec pause = { 0, 200000 };
 
-	while (ring.capacity - (ring.tail - ring.head) < bytes) {
-		uc_ring_publish(&ring);
+	for (;;) {
 		ring.head = uc_load_u64(ring.consumer_page);
-		if (ring.capacity - (ring.tail - ring.head) < bytes)
-			nanosleep(&pause, NULL);
+		if (ring.capacity - (ring.tail - ring.head) >= bytes)
+			return;
+		uc_ring_publish(&ring);
+		nanosleep(&pause, NULL);
 	}
 }
 
@@ -107,7 +116,10 @@ static void ring_put(const uint64_t *record, uint32_t bytes)
 {
 	void *place;
 
-	ring_wait(2 * (bytes + UC_FRAME_BYTES));
+	if (ring.tail >= space_end) {
+		ring_wait(SPACE_BYTES);
+		space_end = ring.tail + SPACE_BYTES / 2;
+	}
 	place = uc_ring_reserve(&ring, UC_RECORD_FILE_OPEN, bytes);
 	if (!place)
 		fail("the ring is full");
@@ -155,25 +167,19 @@ static void write_all(const void *bytes, size_t count)
 
 static void stream_put(const uint64_t *record, uint32_t bytes)
 {
-	write_all(record, bytes);
-}
-
-static void stream_end(void)
-{
-	close(stream);
-}
-
-static void gather_put(const uint64_t *record, uint32_t bytes)
-{
+	if (gather_bytes == 0) {
+		write_all(record, bytes);
+		return;
+	}
 	memcpy(gathered + gathered_bytes, record, bytes);
 	gathered_bytes += bytes;
-	if (gathered_bytes < GATHER_BYTES)
+	if (gathered_bytes < gather_bytes)
 		return;
 	write_all(gathered, gathered_bytes);
 	gathered_bytes = 0;
 }
 
-static void gather_end(void)
+static void stream_end(void)
 {
 	write_all(gathered, gathered_bytes);
 	gathered_bytes = 0;
@@ -183,9 +189,7 @@ static void gather_end(void)
 static const struct way ways[] = {
 	{ "ring", ring_begin, ring_put, ring_end },
 	{ "serial", serial_begin, stream_put, stream_end },
-	{ "serial-gathered", serial_begin, gather_put, gather_end },
 	{ "tcp", tcp_begin, stream_put, stream_end },
-	{ "tcp-gathered", tcp_begin, gather_put, gather_end },
 };
 
 static void make_bodies(uint32_t bytes)
@@ -265,9 +269,10 @@ static void run(const char *line)
 	enum fault fault;
 	uint64_t count;
 
-	if (sscanf(line, "%31s %u %u %u %15s", name, &bytes, &milliseconds, &session,
-		   fault_name) != 5 ||
-	    bytes % 64 != 0 || bytes == 0 || bytes > NUMBERED_BYTES_MAX) {
+	if (sscanf(line, "%31s %u %u %u %u %15s", name, &bytes, &gather_bytes, &milliseconds,
+		   &session, fault_name) != 6 ||
+	    bytes % 64 != 0 || bytes == 0 || bytes > NUMBERED_BYTES_MAX ||
+	    gather_bytes % bytes != 0 || gather_bytes > GATHER_BYTES_MAX) {
 		fprintf(stderr, "guest-send: not a command: %s", line);
 		exit(2);
 	}
