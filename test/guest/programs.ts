@@ -36,7 +36,10 @@ export async function compileProgram(source: string): Promise<string> {
  * The loader and the libraries of some programs, as this machine would resolve them.
  * first: folders in which libraries are looked for before all others.
  */
-export function librariesOf(programs: readonly string[], first: readonly string[] = []): GuestFile[] {
+export function librariesOf(
+  programs: readonly string[],
+  first: readonly string[] = [],
+): GuestFile[] {
   const env = { ...process.env, LD_LIBRARY_PATH: first.join(":") };
   const files = new Map<string, GuestFile>();
   for (const program of programs) {
