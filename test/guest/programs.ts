@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Programs for guests: the static C ones that guest cases use, where a warning is an error and equal
-// source is compiled once, and programs of this machine with the libraries that they load.
+// Programs for guests: static C ones that guest cases use, where a warning is an error and equal
+// source is compiled once; and the libraries that programs of this machine load.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdir, readFile } from "node:fs/promises";
