@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The peer inside the guest: Debian's auditd as shipped, with rules that cover what our driver
 // reports. Called by guest-cost.ts. Nothing is installed: packages are unpacked into the cache.
-import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
@@ -12,6 +11,7 @@ import {
   type GuestFile,
   runProgram,
 } from "../lib/hypervisor/hypervisor.ts";
+import { librariesOf } from "../test/guest/programs.ts";
 
 // auditd and every library that a small machine may lack.
 const PACKAGES = [
@@ -44,7 +44,10 @@ export async function auditFiles(): Promise<GuestFile[]> {
       ...{ path: `/bin/${basename(path)}`, source: { file: join(root, path) } },
       mode: 0o755,
     })),
-    ...librariesOf(root),
+    ...librariesOf(
+      PROGRAMS.map((path) => join(root, path)),
+      LIBRARIES.map((path) => join(root, path)),
+    ),
     // As shipped, but for places that this guest has.
     text(
       "/etc/audit/auditd.conf",
@@ -76,23 +79,4 @@ async function succeed(program: string, args: string[], directory: string): Prom
   const result = await runProgram(program, args, { timeoutMs: 300_000, hint: HINT, directory });
   if (result.status === 0) return result.output;
   throw new UndercroftError("ERR_UC_TOOL_MISSING", `${program} failed: ${result.output}`);
-}
-
-/** The loader and the libraries as this machine would resolve them, the unpacked ones first. */
-function librariesOf(root: string): GuestFile[] {
-  const env = {
-    ...process.env,
-    LD_LIBRARY_PATH: LIBRARIES.map((path) => join(root, path)).join(":"),
-  };
-  const files = new Map<string, GuestFile>();
-  for (const program of PROGRAMS) {
-    const text = execFileSync("ldd", [join(root, program)], { encoding: "utf8", env });
-    for (const [, name = "", file = ""] of text.matchAll(/^\s+(\S+)(?: => (\/\S+))? \(/gm)) {
-      if (name.startsWith("linux-vdso")) continue;
-      const isLoader = name.startsWith("/");
-      const path = isLoader ? name : `/lib/x86_64-linux-gnu/${name}`;
-      files.set(path, { path, source: { file: isLoader ? name : file }, mode: 0o755 });
-    }
-  }
-  return [...files.values()];
 }

@@ -23,6 +23,10 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     about: "G1, G2: instructions in a real guest, beside auditd",
     load: async () => (await import("./guest-cost.ts")).guestCostBench(),
   },
+  "guest-transport": {
+    about: "T6: out of a real guest: the ring beside virtio-serial and TCP over a tap",
+    load: async () => (await import("./guest-transport.ts")).guestTransportBench(),
+  },
   network: {
     about: "N5, N6: captures to events beside ndpiReader and tshark; the tap beside dumpcap",
     load: async () => (await import("./network.ts")).networkBench(),
@@ -36,7 +40,7 @@ const HELP = `npm run bench -- NAME [--json] [--record]
 
 Names:
 ${Object.entries(BENCHES)
-  .map(([name, bench]) => `  ${name.padEnd(15)}${bench.about}`)
+  .map(([name, bench]) => `  ${name.padEnd(17)}${bench.about}`)
   .join("\n")}
 `;
 

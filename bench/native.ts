@@ -48,6 +48,15 @@ export function buildProgram(
   return program;
 }
 
+/** Compiles C sources into a program for a guest, whose processor and libraries are others. */
+export function buildGuestProgram(name: string, sources: readonly string[]): string {
+  const folder = join(ROOT, "build/bench");
+  mkdirSync(folder, { recursive: true });
+  const program = join(folder, name);
+  compile("gcc", ["-std=gnu11", "-O2", "-static", ...INCLUDES, ...sources, "-o", program]);
+  return program;
+}
+
 /** Compiles one C file that needs no C library into build/bench. */
 export function buildFreestanding(source: string): string {
   const folder = join(ROOT, "build/bench");

@@ -39,6 +39,7 @@ const needs = {
     commands: ["ip", "nft", "unshare"],
     packages: ["iproute2", "nftables", "util-linux"],
   },
+  bpftrace: { commands: ["bpftrace"], packages: ["bpftrace"] },
   libvirt: {
     commands: ["libvirtd", "virtlogd", "virsh", "qemu-img"],
     packages: [
@@ -64,7 +65,7 @@ const needs = {
     packages: ["gcc-mingw-w64-x86-64", "g++-mingw-w64-x86-64"],
   },
   test: {
-    includes: ["native", "addon", "guest", "network", "libvirt", "mingw", "fuzz"],
+    includes: ["native", "addon", "guest", "network", "bpftrace", "libvirt", "mingw", "fuzz"],
     commands: [],
     packages: [],
   },

@@ -44,6 +44,8 @@ export interface GuestOptions {
   /** Makes guest time count instructions: repeatable costs, one CPU, no relation to real time. */
   readonly icount?: boolean;
   readonly append?: string;
+  /** Further words for QEMU: devices of tests and benchmarks that no guest of ours needs. */
+  readonly arguments?: readonly string[];
   /** Ends the guest by force when it runs longer. Without it the guest runs until it ends. */
   readonly timeoutMs?: number;
 }
@@ -102,6 +104,7 @@ export function qemuArguments(options: GuestOptions, accelerator: Accelerator): 
     ...["-chardev", `socket,id=qmp,fd=${qmpFd}`, "-mon", "chardev=qmp,mode=control"],
     ...(options.region === undefined ? [] : regionArguments(options.region)),
     ...(options.network === undefined ? [] : networkArguments(options.network)),
+    ...(options.arguments ?? []),
   ];
 }
 

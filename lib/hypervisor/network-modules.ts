@@ -28,18 +28,21 @@ export interface NetworkModules {
 }
 
 /**
- * Finds the modules of a kernel.
+ * Finds the modules of a kernel; `further` ones, such as another virtio driver, are loaded last.
  * @throws UndercroftError ERR_UC_KERNEL_MISSING
  */
-export async function networkModules(kernel: GuestKernel): Promise<NetworkModules> {
+export async function networkModules(
+  kernel: GuestKernel,
+  further: readonly string[] = [],
+): Promise<NetworkModules> {
   const root = join(kernel.modulesDirectory, "kernel");
   const all = await readdir(root, { recursive: true });
   const files: GuestFile[] = [];
   const lines: string[] = [];
-  for (const name of names) {
+  for (const name of [...names, ...further]) {
     const found = all.find((path) => new RegExp(`/${name}\\.ko(\\.xz)?$`).test(path));
     if (found === undefined) {
-      if (name !== required) continue;
+      if (name !== required && !further.includes(name)) continue;
       const message = `kernel ${kernel.version} has no module ${name}; obtain another kernel`;
       throw new UndercroftError("ERR_UC_KERNEL_MISSING", message, { version: kernel.version });
     }

@@ -27,6 +27,8 @@ export interface DriverRun extends ServerSideOptions {
   readonly limitSeconds?: number;
   /** Modules of the guest's kernel, by their paths below kernel/, to be found in /uc. */
   readonly modules?: readonly string[];
+  readonly files?: readonly GuestFile[];
+  readonly memoryMiB?: number;
   /** The guest's clock counts instructions. */
   readonly icount?: boolean;
 }
@@ -59,9 +61,11 @@ async function runOnce(series: string, run: DriverRun): Promise<[ServerSide, Gue
         text("/uc/driver-lib.sh", "driver-lib.sh"),
         text("/uc/truth.awk", "truth.awk"),
         ...(run.modules ?? []).map((name) => kernelModule(kernel, series, name)),
+        ...(run.files ?? []),
       ],
       region: { path, bytes, placement: side.placement },
       cpus: run.cpus,
+      ...(run.memoryMiB === undefined ? {} : { memoryMiB: run.memoryMiB }),
       ...(run.icount === true ? { icount: true, append: wordCopies } : {}),
       timeoutMs: ((run.limitSeconds ?? 90) * run.cases.length + 60) * 1000,
       during: (guest) => side.play(guest),

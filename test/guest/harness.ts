@@ -9,6 +9,7 @@ import {
   buildInitramfs,
   type Guest,
   type GuestFile,
+  type GuestNetwork,
   type GuestRegion,
   obtainKernel,
   startGuest,
@@ -33,6 +34,8 @@ export interface GuestRunOptions {
   readonly programs?: readonly string[];
   readonly files?: readonly GuestFile[];
   readonly region?: GuestRegion;
+  readonly network?: GuestNetwork;
+  readonly arguments?: readonly string[];
   readonly cpus?: number;
   readonly memoryMiB?: number;
   readonly icount?: boolean;
@@ -68,11 +71,13 @@ export async function runGuestCases(options: GuestRunOptions): Promise<GuestRun>
     ...(options.loadDriver === undefined ? {} : { loadDriver: options.loadDriver }),
   });
   const directory = await mkdtemp(join(tmpdir(), "undercroft-guest-"));
-  const { region, cpus, memoryMiB, icount, append } = options;
+  const { region, network, cpus, memoryMiB, icount, append } = options;
   const guest = await startGuest({
     ...{ kernel, initramfs, console: join(directory, "console") },
     timeoutMs: options.timeoutMs ?? guestTimeoutMs,
     ...(region === undefined ? {} : { region }),
+    ...(network === undefined ? {} : { network }),
+    ...(options.arguments === undefined ? {} : { arguments: options.arguments }),
     ...(cpus === undefined ? {} : { cpus }),
     ...(memoryMiB === undefined ? {} : { memoryMiB }),
     ...(icount === undefined ? {} : { icount }),

@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Compiles the static C programs that guest cases use. Called by the harness only; a warning is an
-// error, and equal source is compiled once.
+// Programs for guests: static C ones that guest cases use, where a warning is an error and equal
+// source is compiled once; and the libraries that programs of this machine load.
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdir, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { cacheDirectory, cachedDirectory, runProgram } from "../../lib/hypervisor/hypervisor.ts";
+import {
+  cacheDirectory,
+  cachedDirectory,
+  type GuestFile,
+  runProgram,
+} from "../../lib/hypervisor/hypervisor.ts";
 
 const flags = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-pthread"];
 
@@ -24,4 +30,26 @@ export async function compileProgram(source: string): Promise<string> {
     if (result.status !== 0) throw new Error(`${source} does not compile:\n${result.output}`);
   });
   return join(directory, name);
+}
+
+/**
+ * The loader and the libraries of some programs, as this machine would resolve them.
+ * first: folders in which libraries are looked for before all others.
+ */
+export function librariesOf(
+  programs: readonly string[],
+  first: readonly string[] = [],
+): GuestFile[] {
+  const env = { ...process.env, LD_LIBRARY_PATH: first.join(":") };
+  const files = new Map<string, GuestFile>();
+  for (const program of programs) {
+    const text = execFileSync("ldd", [program], { encoding: "utf8", env });
+    for (const [, name = "", file = ""] of text.matchAll(/^\s+(\S+)(?: => (\/\S+))? \(/gm)) {
+      if (name.startsWith("linux-vdso")) continue;
+      const isLoader = name.startsWith("/");
+      const path = isLoader ? name : `/lib/x86_64-linux-gnu/${name}`;
+      files.set(path, { path, source: { file: isLoader ? name : file }, mode: 0o755 });
+    }
+  }
+  return [...files.values()];
 }

@@ -96,6 +96,10 @@ export class RedirectorBench {
     await until("a session", () => this.#readyCount > before);
   }
 
+  get redirectorPid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
   /** Ends the redirector with a signal and waits for its end; its exit status. */
   async end(signal: "SIGKILL" | "SIGTERM"): Promise<number | null> {
     const child = this.#child;
