@@ -43,10 +43,10 @@ if (!existsSync(join(root, "prebuilds"))) {
 }
 rmSync(out, { recursive: true, force: true });
 execFileSync(process.execPath, [join(root, "scripts/build.ts")], { cwd: root, stdio: "inherit" });
-buildHypervisorHost();
-buildGuest();
+buildServerPackage();
+buildDriverPackage();
 
-function buildHypervisorHost(): void {
+function buildServerPackage(): void {
   const tree = join(out, "hypervisor");
   copy("dist", tree, `${home}/dist`);
   copy("prebuilds", tree, `${home}/prebuilds`);
@@ -75,7 +75,7 @@ function buildHypervisorHost(): void {
   });
 }
 
-function buildGuest(): void {
+function buildDriverPackage(): void {
   const tree = join(out, "guest");
   copy("guest-drivers", tree, `usr/src/undercroft-${version}`);
   copy("guest-drivers/linux/dkms.conf", tree, `usr/src/undercroft-${version}/dkms.conf`);
