@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Makes the Debian packages, in build/deb: `npm run build:deb`. One for hypervisor hosts, with its
 // own Node.js because Debian's is older, and one of the guest driver's source for DKMS. Needs the
-// prebuilt addon (`npm run build:prebuilt`) and dpkg-deb; builds lib/ itself. --fast packs loosely.
+// built addon, which the bootstrap sees to, and dpkg-deb; builds lib/ itself. --fast packs loosely.
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import {
   chmodSync,
   cpSync,
@@ -22,6 +23,7 @@ const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
 };
 const maintainer = "Undercroft <undercroft@localhost>";
 const home = "usr/lib/undercroft";
+const prebuild = "prebuilds/linux-x64-glibc";
 
 interface DebianPackage {
   readonly name: string;
@@ -37,10 +39,6 @@ interface Lock {
   readonly packages: Readonly<Record<string, { readonly dev?: true; readonly optional?: true }>>;
 }
 
-if (!existsSync(join(root, "prebuilds"))) {
-  console.error("there is no prebuilt addon; run: npm run build:prebuilt");
-  process.exit(1);
-}
 rmSync(out, { recursive: true, force: true });
 execFileSync(process.execPath, [join(root, "scripts/build.ts")], { cwd: root, stdio: "inherit" });
 buildServerPackage();
@@ -49,7 +47,9 @@ buildDriverPackage();
 function buildServerPackage(): void {
   const tree = join(out, "hypervisor");
   copy("dist", tree, `${home}/dist`);
-  copy("prebuilds", tree, `${home}/prebuilds`);
+  copy("build/undercroft.node", tree, `${home}/${prebuild}/undercroft.node`);
+  const sum = createHash("sha256").update(readFileSync(join(root, "build/undercroft.node")));
+  put(tree, `${home}/${prebuild}/SHA256SUMS`, `${sum.digest("hex")}  undercroft.node\n`, 0o644);
   copy("package.json", tree, `${home}/package.json`);
   copy("guest-drivers", tree, `${home}/guest-drivers`);
   copy("LICENSES", tree, "usr/share/doc/undercroft/LICENSES");
