@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Small rules and events for the tests of this folder.
-import { loadRules, type SigmaProblem, type SigmaRule } from "../../../../lib/detect/detect.ts";
+import {
+  type EventSource,
+  FieldsEvent,
+  loadRules,
+  type SigmaEvent,
+  type SigmaProblem,
+  type SigmaRule,
+  type SigmaValue,
+} from "../../../../lib/detect/detect.ts";
 
 /** A rule with one selection, given as one line of YAML, and a line with its condition. */
 export function detectionRule(title: string, condition: string, selection: string): string {
@@ -31,3 +39,14 @@ export function ruleOf(
   if (rule === undefined) throw new Error(problems.map(({ message }) => message).join("\n"));
   return rule;
 }
+
+/** An event of the tests' log source. */
+export function testEvent(
+  fields: Readonly<Record<string, SigmaValue>>,
+  timeMs = 0,
+  source: EventSource = TEST_SOURCE,
+): SigmaEvent {
+  return new FieldsEvent(source, timeMs, new Map(Object.entries(fields)));
+}
+
+const TEST_SOURCE: EventSource = { product: "test", categories: [] };
