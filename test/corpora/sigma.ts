@@ -136,7 +136,7 @@ export function compareLogs(folder: string): Comparison[] {
     }
   }
   process.stderr.write(`${events} events of Sysmon\n`);
-  return agreement.rows;
+  return [...agreement.rows];
 }
 
 /** Our hits against another engine's, both ways. */

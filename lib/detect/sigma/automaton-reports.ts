@@ -21,7 +21,9 @@ export class Reports {
     const states: number[] = [];
     const reportOf = new Int32Array(trie.count).fill(NONE);
     const tables = [trie.contains, trie.starts, trie.ends, trie.equals];
-    for (const state of order) {
+    // Counted loops here and below: an iterator would make an object for each of many states.
+    for (let turn = 0; turn < order.length; turn++) {
+      const state = order[turn] ?? 0;
       if (tables.every((table) => (table[state] ?? NONE) < 0)) continue;
       reportOf[state] = states.length;
       states.push(state);
@@ -40,7 +42,7 @@ export class Reports {
     // A state's own report comes first for what only it can say: starts and equals.
     const own = (chain: Int32Array, ids: Int32Array): Int32Array => {
       const result = new Int32Array(trie.count);
-      for (const state of order) {
+      for (let state = 0; state < trie.count; state++) {
         const report = reportOf[state] ?? NONE;
         const isOwn = report >= 0 && (ids[report] ?? NONE) >= 0;
         result[numbers[state] ?? 0] = isOwn ? report : (chain[state] ?? NONE);
@@ -69,7 +71,8 @@ function chainStarts(
   ids: Int32Array,
 ): Int32Array {
   const first = new Int32Array(reportOf.length).fill(NONE);
-  for (const state of order) {
+  for (let turn = 0; turn < order.length; turn++) {
+    const state = order[turn] ?? 0;
     const report = reportOf[state] ?? NONE;
     const isOne = report >= 0 && (ids[report] ?? NONE) >= 0;
     if (isOne) first[state] = report;

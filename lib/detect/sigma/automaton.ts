@@ -25,7 +25,7 @@ const DENSE_DEPTH = 2;
 /** Literals to look for at once. */
 export class Automaton {
   readonly #classes: Uint8Array;
-  /** Classes of characters beyond the first 256, where literals have such. */
+  /** Classes of all characters, for those beyond the first 256. */
   readonly #wide: ReadonlyMap<number, number>;
   /** Rows of dense states: place of the next state times two, plus 1 where something ends there. */
   readonly #rows: Int32Array;
@@ -45,7 +45,7 @@ export class Automaton {
     const places = placeStates(trie, order);
     const tables = fillTables(trie, order, fail, places);
     this.#classes = narrowClasses(classes);
-    this.#wide = wideClasses(classes);
+    this.#wide = classes;
     this.#unsure = trie.unsure;
     this.#sparseFrom = tables.rows.length;
     this.#rows = tables.rows;
@@ -160,8 +160,8 @@ export function addHit(id: number, hits: ScanHits): void {
   hits.count += 1;
 }
 
-/** A class for each of the commonest characters; class 0 for those in no literal. */
-function classify(literals: readonly Literal[]): Uint8Array {
+/** A class for each of the commonest characters, all others share one. By folded character. */
+function classify(literals: readonly Literal[]): Map<number, number> {
   const counts = new Map<number, number>();
   for (const { text } of literals) {
     for (let at = 0; at < text.length; at++) {
@@ -169,27 +169,15 @@ function classify(literals: readonly Literal[]): Uint8Array {
       counts.set(code, (counts.get(code) ?? 0) + 1);
     }
   }
-  const classes = new Uint8Array(0x10000);
   const common = [...counts].sort((one, two) => two[1] - one[1] || one[0] - two[0]);
-  for (const [index, [code]] of common.entries()) classes[code] = Math.min(index + 1, SHARED);
-  return classes;
+  return new Map(common.map(([code], index) => [code, Math.min(index + 1, SHARED)]));
 }
 
 /** The classes of the first 256 characters as they stand in a text, of either case. */
-function narrowClasses(classes: Uint8Array): Uint8Array {
+function narrowClasses(classes: ReadonlyMap<number, number>): Uint8Array {
   const result = new Uint8Array(256);
-  for (let code = 0; code < result.length; code++) result[code] = classes[FOLD[code] ?? 0] ?? 0;
+  for (let code = 0; code < result.length; code++) result[code] = classes.get(FOLD[code] ?? 0) ?? 0;
   return result;
-}
-
-function wideClasses(classes: Uint8Array): Map<number, number> {
-  const wide = new Map<number, number>();
-  for (let code = 0; code < classes.length; code++) {
-    const kind = classes[code] ?? 0;
-    // Some of the first 256 are lower cases of others: the Kelvin sign is a k.
-    if (kind !== 0) wide.set(code, kind);
-  }
-  return wide;
 }
 
 interface Places {
@@ -206,13 +194,15 @@ function placeStates(trie: LiteralTrie, order: Int32Array): Places {
   };
   const numbers = new Int32Array(trie.count);
   let next = 0;
-  for (const state of order) {
+  for (let turn = 0; turn < order.length; turn++) {
+    const state = order[turn] ?? 0;
     if (!isDense(state)) continue;
     numbers[state] = next;
     next += 1;
   }
   const denseCount = next;
-  for (const state of order) {
+  for (let turn = 0; turn < order.length; turn++) {
+    const state = order[turn] ?? 0;
     if (isDense(state)) continue;
     numbers[state] = next;
     next += 1;
@@ -254,7 +244,8 @@ function fillTables(
       rows[row + (trie.kind[child] ?? 0)] = entryOf(child);
     }
   };
-  for (const state of order) {
+  for (let turn = 0; turn < order.length; turn++) {
+    const state = order[turn] ?? 0;
     const place = placeOf(state);
     const back = fail[state] ?? 0;
     if (isDense(state)) {

@@ -2,12 +2,12 @@
 // Rules to closures over one event's state. Leaves that the scan answers cost one comparison of
 // numbers; the others are asked in the plain way, at most once an event however many rules do.
 import type { EventState } from "./event-state.ts";
-import { leafMatches, subjectPattern, valueMatches } from "./leaf-test.ts";
+import { leafMatches, valueMatches } from "./leaf-test.ts";
 import { regexNeeds } from "./regex-needs.ts";
 import type { Expression, Leaf, SigmaRule, Test } from "./rule.ts";
 import { matchesPattern } from "./text-pattern.ts";
 import { leafNeeds, type Trigger, TriggerTable } from "./trigger.ts";
-import { cheapestChoice, type Witness, type WitnessContext, witnessOf } from "./witness.ts";
+import { cheapestChoice, type WitnessContext, witnessOf } from "./witness.ts";
 
 /** Answers for the event at hand. */
 export type Check = (state: EventState) => boolean;
@@ -22,18 +22,13 @@ export interface CompiledRule {
   readonly rule: SigmaRule;
   readonly check: Check;
   /** Triggers that wake it; undefined: every event does. */
-  readonly witness: ReadonlySet<number> | undefined;
+  readonly witness: Int32Array | undefined;
   /** Triggers that its check reads; a scan must look for these. */
-  readonly triggers: ReadonlySet<number>;
+  readonly triggers: Int32Array;
 }
 
-/** What a leaf is to the engine. */
-interface LeafPlan {
-  /** The trigger that is the same as the leaf. */
-  readonly exact: number | undefined;
-  /** Sets of triggers: without one of each it does not hold. */
-  readonly choices: ReadonlyArray<readonly number[]>;
-}
+/** Sets of triggers, of each of which a leaf needs one. */
+type Choices = ReadonlyArray<readonly number[]>;
 
 /** A rule set compiled. */
 export class CompiledRules {
@@ -44,19 +39,25 @@ export class CompiledRules {
   /** Leaves that are asked in the plain way. */
   leafCount = 0;
   readonly #fieldNumbers = new Map<string, number>();
-  readonly #plans = new Map<Leaf, LeafPlan>();
+  /** The trigger that is the same as the leaf: true of nearly all. */
+  readonly #exact = new Map<Leaf, number>();
+  /** What the other leaves need. */
+  readonly #choices = new Map<Leaf, Choices>();
   readonly #uses: number[] = [];
   /** By their own text: leaves of many rules that ask the same. */
   readonly #lazy = new Map<string, Check>();
 
   constructor(rules: readonly SigmaRule[]) {
     for (const rule of rules) this.#plan(rule.expression);
-    const witnesses = rules.map(({ expression }) => witnessOf(expression, this.#witnessContext));
-    const waking = new Set(witnesses.flatMap((witness) => [...(witness?.numbers ?? [])]));
+    const witnesses = rules.map(({ expression }) => {
+      const witness = witnessOf(expression, this.#witnessContext);
+      return witness === undefined ? undefined : Int32Array.from(new Set(witness.numbers));
+    });
+    const waking = new Uint8Array(this.table.triggers.length);
+    for (const witness of witnesses) for (const number of witness ?? []) waking[number] = 1;
     this.rules = rules.map((rule, index) => this.#compile(rule, witnesses[index], waking));
     // Only the compiling itself needs these.
-    this.#plans.clear();
-    this.#lazy.clear();
+    for (const map of [this.#exact, this.#choices, this.#lazy]) map.clear();
   }
 
   /** The number of a field. */
@@ -70,7 +71,7 @@ export class CompiledRules {
 
   get #witnessContext(): WitnessContext {
     return {
-      choicesOf: (leaf) => this.#plans.get(leaf)?.choices ?? [],
+      choicesOf: (leaf) => this.#choicesOf(leaf),
       trigger: (number) => this.table.triggers[number],
       uses: (number) => this.#uses[number] ?? 0,
     };
@@ -79,32 +80,36 @@ export class CompiledRules {
   #plan(expression: Expression): void {
     if (expression.kind === "not") this.#plan(expression.item);
     else if (expression.kind !== "leaf") for (const item of expression.items) this.#plan(item);
-    else if (!this.#plans.has(expression)) this.#plans.set(expression, this.#planLeaf(expression));
+    else this.#planLeaf(expression);
   }
 
-  #planLeaf(leaf: Leaf): LeafPlan {
-    const needs = leafNeeds(leaf);
-    const choices = needs.choices.map((set) =>
+  #planLeaf(leaf: Leaf): void {
+    if (this.#exact.has(leaf) || this.#choices.has(leaf)) return;
+    const { choices, exact } = leafNeeds(leaf);
+    const numbers = choices.map((set) =>
       set.map(({ place, text }) => {
         const number = this.table.number(leaf.field, place, text);
         this.#uses[number] = (this.#uses[number] ?? 0) + 1;
         return number;
       }),
     );
-    return { exact: needs.exact ? choices[0]?.[0] : undefined, choices };
+    const number = exact ? numbers[0]?.[0] : undefined;
+    if (number !== undefined) this.#exact.set(leaf, number);
+    else if (numbers.length > 0) this.#choices.set(leaf, numbers);
   }
 
-  #compile(
-    rule: SigmaRule,
-    witness: Witness | undefined,
-    waking: ReadonlySet<number>,
-  ): CompiledRule {
-    const triggers = new Set(witness?.numbers);
+  #choicesOf(leaf: Leaf): Choices {
+    const exact = this.#exact.get(leaf);
+    return exact === undefined ? (this.#choices.get(leaf) ?? []) : [[exact]];
+  }
+
+  #compile(rule: SigmaRule, witness: Int32Array | undefined, waking: Uint8Array): CompiledRule {
+    const triggers = new Set(witness);
     const check = this.#check(rule.expression, waking, triggers);
-    return { rule, check, witness: witness?.numbers, triggers };
+    return { rule, check, witness, triggers: Int32Array.from(triggers) };
   }
 
-  #check(expression: Expression, waking: ReadonlySet<number>, triggers: Set<number>): Check {
+  #check(expression: Expression, waking: Uint8Array, triggers: Set<number>): Check {
     switch (expression.kind) {
       case "leaf":
         return this.#leafCheck(expression, waking, triggers);
@@ -120,7 +125,7 @@ export class CompiledRules {
   /** Scanned leaves of a list first, in one loop; then the others, regular expressions last. */
   #listCheck(
     { kind, items }: Expression & { readonly kind: "and" | "or" },
-    waking: ReadonlySet<number>,
+    waking: Uint8Array,
     triggers: Set<number>,
   ): Check {
     const scanned: number[] = [];
@@ -138,13 +143,13 @@ export class CompiledRules {
   }
 
   /** The trigger whose scan answers a leaf. */
-  #scannedTrigger(leaf: Leaf, waking: ReadonlySet<number>): number | undefined {
-    const exact = this.#plans.get(leaf)?.exact;
-    if (exact === undefined || waking.has(exact)) return exact;
+  #scannedTrigger(leaf: Leaf, waking: Uint8Array): number | undefined {
+    const exact = this.#exact.get(leaf);
+    if (exact === undefined || waking[exact] === 1) return exact;
     return isWorthScanning(this.table.triggers[exact]) ? exact : undefined;
   }
 
-  #leafCheck(leaf: Leaf, waking: ReadonlySet<number>, triggers: Set<number>): Check {
+  #leafCheck(leaf: Leaf, waking: Uint8Array, triggers: Set<number>): Check {
     const scanned = this.#scannedTrigger(leaf, waking);
     if (scanned === undefined) return this.#lazyCheck(leaf, triggers);
     triggers.add(scanned);
@@ -167,9 +172,8 @@ export class CompiledRules {
 
   /** Triggers of which one must be seen before a leaf is asked. */
   #guardOf(leaf: Leaf): Int32Array {
-    const { choices = [], exact } = this.#plans.get(leaf) ?? {};
-    if (exact !== undefined) return NO_TRIGGERS;
-    const usable = choices.filter((set) =>
+    if (this.#exact.has(leaf)) return NO_TRIGGERS;
+    const usable = this.#choicesOf(leaf).filter((set) =>
       set.every((number) => isWorthScanning(this.table.triggers[number])),
     );
     return Int32Array.from(cheapestChoice(usable, this.#witnessContext)?.numbers ?? []);
@@ -196,7 +200,7 @@ export class CompiledRules {
     if (test.kind !== "text" || test.cased || test.dashes) {
       return (state) => valueMatches(test, state.value(field), state.event);
     }
-    const pattern = subjectPattern(test);
+    const { pattern } = test;
     return (state) => {
       const value = state.value(field);
       if (typeof value !== "string") return valueMatches(test, value, state.event);
@@ -258,7 +262,7 @@ function joinedChecks(kind: "and" | "or", checks: readonly Check[]): Check {
 /** What costs more is asked later. */
 function weightOf(expression: Expression): number {
   if (expression.kind === "not") return weightOf(expression.item);
-  if (expression.kind !== "leaf") return Math.max(...expression.items.map(weightOf), 1);
+  if (expression.kind !== "leaf") return 1;
   if (expression.test.kind === "regex") return 3;
   return expression.field === undefined ? 2 : 0;
 }

@@ -3,7 +3,7 @@
 // `1 of` and `all of`. Called by the detection parser.
 import type { Expression } from "./rule.ts";
 import { ANY, joined, matchesPattern } from "./text-pattern.ts";
-import { YamlFault } from "./yaml-reader.ts";
+import { YamlFault } from "./yaml-node.ts";
 
 const LENGTH_MAX = 16_384;
 const DEPTH_MAX = 64;

@@ -3,7 +3,7 @@
 // rules it means is settled by the rule set.
 import type { Comparison, CorrelationType, RuleHead, SigmaCorrelation, Threshold } from "./rule.ts";
 import { entryOf, mapAt, textAt, textsAt } from "./rule-head.ts";
-import { YamlFault, type YamlMap } from "./yaml-reader.ts";
+import { YamlFault, type YamlMap } from "./yaml-node.ts";
 
 const TYPES: readonly CorrelationType[] = [
   ...(["event_count", "value_count", "temporal", "temporal_ordered"] as const),

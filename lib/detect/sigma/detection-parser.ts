@@ -10,7 +10,7 @@ import {
   type YamlMap,
   type YamlNode,
   type YamlScalar,
-} from "./yaml-reader.ts";
+} from "./yaml-node.ts";
 
 const NO_FIELD: YamlScalar = { kind: "scalar", value: "", text: "", at: 0 };
 

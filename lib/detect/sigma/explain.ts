@@ -5,7 +5,6 @@ import type { SigmaEvent, SigmaScalar, SigmaValue } from "./event.ts";
 import { expressionMatches, sourceMatches } from "./interpreter.ts";
 import { leafMatches, valueMatches } from "./leaf-test.ts";
 import type { Expression, Leaf, SigmaRule, Test } from "./rule.ts";
-import { patternText } from "./text-pattern.ts";
 
 /** One node of a condition with its answer. */
 export type Explanation =
@@ -85,7 +84,7 @@ function keywordField(leaf: Leaf, event: SigmaEvent): string {
 export function testText(test: Test): string {
   switch (test.kind) {
     case "text":
-      return patternText(test.pattern);
+      return test.written;
     case "regex":
       return test.source;
     case "number":

@@ -33,6 +33,12 @@ export function foldText(text: string): string {
 const DASHES = /[\u2013\u2014\u2015/]/g;
 
 /** The five characters of `windash` (modifiers appendix 2.1.0) as one. */
-export function foldDashes(text: string): string {
+function foldDashes(text: string): string {
   return text.replace(DASHES, "-");
+}
+
+/** A text as a test compares it: without case, and with all dashes alike, as it asks. */
+export function subjectText(text: string, cased: boolean, dashes: boolean): string {
+  const folded = cased ? text : foldText(text);
+  return dashes ? foldDashes(folded) : folded;
 }

@@ -4,10 +4,10 @@
 import { RE2JS } from "re2js";
 import { parseAddressRange } from "../../wire/wire.ts";
 import type { SigmaEvent, SigmaScalar, SigmaValue } from "./event.ts";
-import { foldDashes, foldText } from "./fold.ts";
+import { subjectText } from "./fold.ts";
 import { numberOf, regexFlags } from "./modifiers.ts";
 import type { Leaf, Test } from "./rule.ts";
-import { mapTexts, matchesPattern, type TextPattern } from "./text-pattern.ts";
+import { matchesPattern } from "./text-pattern.ts";
 import { timePart } from "./time-part.ts";
 
 /**
@@ -37,8 +37,8 @@ export function valueMatches(test: Test, value: SigmaValue, event: SigmaEvent): 
 function scalarMatches(test: Test, value: SigmaScalar, event: SigmaEvent): boolean {
   switch (test.kind) {
     case "text": {
-      const { cased, dashes } = test;
-      return matchesPattern(subjectPattern(test), subjectText(String(value), cased, dashes));
+      const { pattern, cased, dashes } = test;
+      return matchesPattern(pattern, subjectText(String(value), cased, dashes));
     }
     case "regex":
       return regexOf(test).test(String(value).slice(0, REGEX_SUBJECT_MAX));
@@ -53,30 +53,12 @@ function scalarMatches(test: Test, value: SigmaScalar, event: SigmaEvent): boole
   }
 }
 
-/** A value's text as a test with these settings compares it. */
-export function subjectText(text: string, cased: boolean, dashes: boolean): string {
-  const folded = cased ? text : foldText(text);
-  return dashes ? foldDashes(folded) : folded;
-}
-
-type TextTest = Test & { readonly kind: "text" };
 type RegexTest = Test & { readonly kind: "regex" };
 type NumberTest = Test & { readonly kind: "number" };
 type RangeTest = Test & { readonly kind: "cidr" };
 type FieldTest = Test & { readonly kind: "field" };
 
-const patterns = new WeakMap<TextTest, TextPattern>();
 const regexes = new WeakMap<RegexTest, RE2JS>();
-
-/** The pattern, its texts as {@link subjectText} makes them. */
-export function subjectPattern(test: TextTest): TextPattern {
-  const known = patterns.get(test);
-  if (known !== undefined) return known;
-  const { cased, dashes } = test;
-  const made = mapTexts(test.pattern, (text) => subjectText(text, cased, dashes));
-  patterns.set(test, made);
-  return made;
-}
 
 function regexOf(test: RegexTest): RE2JS {
   const known = regexes.get(test);

@@ -36,7 +36,7 @@ export class LiteralTrie {
   /** Children of the root by class. */
   readonly #first = new Int32Array(CLASSES).fill(NONE);
 
-  constructor(literals: readonly Literal[], classes: Uint8Array) {
+  constructor(literals: readonly Literal[], classes: ReadonlyMap<number, number>) {
     let size = 1;
     for (const { text } of literals) size += text.length;
     const table = (): Int32Array => new Int32Array(size).fill(NONE);
@@ -51,12 +51,12 @@ export class LiteralTrie {
     for (const literal of literals) this.#add(literal, classes);
   }
 
-  #add(literal: Literal, classes: Uint8Array): void {
+  #add(literal: Literal, classes: ReadonlyMap<number, number>): void {
     const { text } = literal;
     let state = 0;
     let isUnsure = false;
     for (let at = 0; at < text.length; at++) {
-      const kind = classes[text.charCodeAt(at)] ?? 0;
+      const kind = classes.get(text.charCodeAt(at)) ?? 0;
       isUnsure ||= kind === SHARED;
       let next = this.next(state, kind);
       if (next < 0) {

@@ -3,18 +3,19 @@
 // detection parser. Modifiers work in the order written; what makes no sense together is refused.
 import { RE2JS } from "re2js";
 import { parseAddressRange } from "../../wire/wire.ts";
+import { subjectText } from "./fold.ts";
 import { expandPlaceholders, type Placeholders } from "./placeholders.ts";
 import type { Expression, Leaf, NumberOperator, Test, TimePart } from "./rule.ts";
 import {
   ANY,
-  joined,
+  mapTexts,
   parsePattern,
   plainPattern,
   plainText,
   type TextPattern,
 } from "./text-pattern.ts";
 import { type EncodingModifier, encodePatterns, isEncoding } from "./value-encoding.ts";
-import { YamlFault, type YamlScalar } from "./yaml-reader.ts";
+import { YamlFault, type YamlScalar } from "./yaml-node.ts";
 
 /** A regular expression of a rule, in characters. */
 const REGEX_LENGTH_MAX = 8192;
@@ -33,8 +34,8 @@ const OTHERS: ReadonlySet<string> = new Set([
   ...["i", "m", "s"],
 ]);
 
-/** What a chain of modifiers asks for, apart from the changes to the text. */
-interface Chain {
+/** What a key with its modifiers asks for, apart from the changes to the text. */
+export interface Chain {
   readonly field: string | undefined;
   readonly key: string;
   readonly modifiers: readonly string[];
@@ -45,11 +46,15 @@ interface Chain {
   readonly cased: boolean;
   readonly all: boolean;
   readonly neq: boolean;
+  /** Has contains, startswith or endswith. */
+  readonly isPlaced: boolean;
 }
 
 /** What the values of a field may need from outside the rule, and where warnings go. */
 export interface ValueContext {
   readonly placeholders: Placeholders;
+  /** Keys read before: many rules use the same few hundred. */
+  readonly chains: Map<string, Chain>;
   readonly warn: (message: string, at: number) => void;
 }
 
@@ -63,7 +68,8 @@ export function fieldExpression(
   isList: boolean,
   context: ValueContext,
 ): Expression {
-  const chain = readChain(key);
+  const chain = context.chains.get(key.text) ?? readChain(key);
+  context.chains.set(key.text, chain);
   if (values.length === 0) throw new YamlFault(`"${key.text}" has an empty list`, key.at);
   if (chain.all && values.length === 1) context.warn("all with a single value", key.at);
   if (isList && values.some(({ value }) => value === null)) {
@@ -111,6 +117,7 @@ function readChain(key: YamlScalar): Chain {
     cased: modifiers.includes("cased"),
     all: modifiers.includes("all"),
     neq: modifiers.includes("neq"),
+    isPlaced: modifiers.some((word) => PLACES.has(word)),
   };
 }
 
@@ -194,12 +201,12 @@ function textExpression(
   }
   const { patterns, dashes } = changedPatterns(chain, value, context);
   const isKeyword = chain.field === undefined;
-  const hasPlace = chain.modifiers.some((word) => PLACES.has(word));
   const { cased } = chain;
   const leaves = patterns.map((pattern) => {
     // A keyword is searched for in the whole event.
-    const searched = isKeyword && !hasPlace ? joined([ANY, ...pattern, ANY]) : pattern;
-    return leaf({ kind: "text", pattern: searched, cased, dashes });
+    const searched = isKeyword && !chain.isPlaced ? placed(pattern, "contains") : pattern;
+    const folded = mapTexts(searched, (text) => subjectText(text, cased, dashes));
+    return leaf({ kind: "text", pattern: folded, written: value.text, cased, dashes });
   });
   return either(chain, leaves);
 }
@@ -232,8 +239,10 @@ function changedPatterns(
 }
 
 function placed(pattern: TextPattern, place: Place): TextPattern {
-  if (place === "startswith") return joined([...pattern, ANY]);
-  return joined(place === "endswith" ? [ANY, ...pattern] : [ANY, ...pattern, ANY]);
+  const before = place === "startswith" || pattern[0] === ANY ? [] : [ANY];
+  const after = place === "endswith" || pattern.at(-1) === ANY ? [] : [ANY];
+  const parts = [...before, ...pattern, ...after];
+  return pattern.length === 0 ? [ANY] : parts;
 }
 
 /** The values as plain texts, without wildcards; several where placeholders make them so. */

@@ -2,7 +2,7 @@
 // The `expand` modifier: `%name%` in a value stands for values that the installation gives (rules
 // specification 2.1.0, "Placeholders"). A name without values is refused, as the text asks.
 import { joined, type PatternPart, parsePattern, type TextPattern } from "./text-pattern.ts";
-import { YamlFault } from "./yaml-reader.ts";
+import { YamlFault } from "./yaml-node.ts";
 
 /** Values of each name, without the percent signs; they may hold wildcards. */
 export type Placeholders = ReadonlyMap<string, readonly string[]>;

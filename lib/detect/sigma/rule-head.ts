@@ -3,7 +3,7 @@
 // the JSON schemas 2.1.0. What only spoils the looks is a warning. Called by the rule parsers.
 import type { Severity } from "../../model/model.ts";
 import type { LogSource, RelatedRule, RuleHead } from "./rule.ts";
-import { YamlFault, type YamlMap, type YamlNode } from "./yaml-reader.ts";
+import { YamlFault, type YamlMap, type YamlNode } from "./yaml-node.ts";
 
 const TITLE_LENGTH_MAX = 256;
 const DESCRIPTION_LENGTH_MAX = 65_535;

@@ -6,7 +6,7 @@ import { parseDetection } from "./detection-parser.ts";
 import type { ValueContext } from "./modifiers.ts";
 import type { SigmaCorrelation, SigmaFilter, SigmaRule } from "./rule.ts";
 import { entryOf, mapAt, readHead, readLogSource, textsAt } from "./rule-head.ts";
-import { YamlFault, type YamlMap, type YamlNode } from "./yaml-reader.ts";
+import { YamlFault, type YamlMap, type YamlNode } from "./yaml-node.ts";
 
 /** Where a document stands. */
 export interface DocumentPlace {

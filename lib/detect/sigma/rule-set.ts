@@ -6,13 +6,8 @@ import type { ProblemSeverity, SigmaProblem } from "./problem.ts";
 import type { SigmaCorrelation, SigmaFilter, SigmaRule } from "./rule.ts";
 import { nameOf } from "./rule-head.ts";
 import { parseRule } from "./rule-parser.ts";
-import {
-  type DocumentText,
-  placeIn,
-  readDocument,
-  splitDocuments,
-  YamlFault,
-} from "./yaml-reader.ts";
+import { YamlFault } from "./yaml-node.ts";
+import { type DocumentText, placeIn, readDocument, splitDocuments } from "./yaml-reader.ts";
 
 /** A file's name, as problems shall call it, and its text. */
 export interface RuleFile {
@@ -53,6 +48,7 @@ export function loadRules(files: Iterable<RuleFile>, options: RuleSetOptions = {
 
 class Loader {
   readonly #placeholders: ReadonlyMap<string, readonly string[]>;
+  readonly #chains: ValueContext["chains"] = new Map();
   readonly #problems: SigmaProblem[] = [];
   /** By id and by name: both are ways to refer to a rule. */
   readonly #byReference = new Map<string, Document>();
@@ -101,6 +97,7 @@ class Loader {
       }
       const context: ValueContext = {
         placeholders: this.#placeholders,
+        chains: this.#chains,
         warn: (message, at) => this.#problem("warning", file, document, at, rule, message),
       };
       const { line } = placeIn(document, node.at);

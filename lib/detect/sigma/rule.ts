@@ -19,7 +19,10 @@ export type NumberOperator = "lt" | "lte" | "gt" | "gte" | "eq";
 export type Test =
   | {
       readonly kind: "text";
+      /** Folded as `cased` and `dashes` ask; so must be the value that it is compared with. */
       readonly pattern: TextPattern;
+      /** The value as the rule wrote it. */
+      readonly written: string;
       readonly cased: boolean;
       /** All dashes of `windash` count as one. */
       readonly dashes: boolean;

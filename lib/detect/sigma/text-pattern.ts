@@ -13,27 +13,32 @@ export type PatternPart = { readonly text: string } | { readonly wildcard: Wildc
 export const ANY: PatternPart = { wildcard: "any" };
 const ONE: PatternPart = { wildcard: "one" };
 
+/** What is not simply itself in a value. */
+const SPECIAL = /\\(?=[\\*?])|[*?]/g;
+const HAS_SPECIAL = /\\[\\*?]|[*?]/;
+
 /** Reads a value of a rule. */
 export function parsePattern(value: string): TextPattern {
+  if (!HAS_SPECIAL.test(value)) return plainPattern(value);
   const parts: PatternPart[] = [];
-  let text = "";
-  for (let at = 0; at < value.length; at++) {
-    const character = value[at] ?? "";
-    const next = value[at + 1] ?? "";
-    if (character === "\\" && /[\\*?]/.test(next)) {
-      text += next;
-      at += 1;
-    } else if (character === "*" || character === "?") {
-      parts.push({ text }, character === "*" ? ANY : ONE);
-      text = "";
-    } else text += character;
+  let from = 0;
+  SPECIAL.lastIndex = 0;
+  for (let match = SPECIAL.exec(value); match !== null; match = SPECIAL.exec(value)) {
+    parts.push({ text: value.slice(from, match.index) });
+    from = match.index + 1;
+    if (match[0] === "\\") {
+      // The character after it is plain, whatever it is.
+      parts.push({ text: value.slice(from, from + 1) });
+      from += 1;
+      SPECIAL.lastIndex = from;
+    } else parts.push(match[0] === "*" ? ANY : ONE);
   }
-  return joined([...parts, { text }]);
+  return joined([...parts, { text: value.slice(from) }]);
 }
 
 /** The pattern that is just this text. */
 export function plainPattern(text: string): TextPattern {
-  return joined([{ text }]);
+  return text === "" ? [] : [{ text }];
 }
 
 /** Joins neighbouring texts, drops empty ones and repeated `any`. */
@@ -58,19 +63,9 @@ export function plainText(pattern: TextPattern): string | undefined {
   return pattern.length === 1 && first !== undefined && "text" in first ? first.text : undefined;
 }
 
-/** The pattern with each of its texts changed. */
+/** The pattern with each of its texts changed, none of them to nothing. */
 export function mapTexts(pattern: TextPattern, change: (text: string) => string): TextPattern {
-  return joined(pattern.map((part) => ("text" in part ? { text: change(part.text) } : part)));
-}
-
-/** The pattern as a rule would write it, for people. */
-export function patternText(pattern: TextPattern): string {
-  return pattern
-    .map((part) => {
-      if ("text" in part) return part.text.replace(/[*?]|\\(?=[\\*?]|$)/g, "\\$&");
-      return part.wildcard === "any" ? "*" : "?";
-    })
-    .join("");
+  return pattern.map((part) => ("text" in part ? { text: change(part.text) } : part));
 }
 
 /**

@@ -2,7 +2,6 @@
 // Literals that must be in a field for a leaf to hold. Those of many rules are looked for in one
 // pass; a leaf that is nothing but its literal is answered by that pass alone.
 import { foldText } from "./fold.ts";
-import { subjectPattern } from "./leaf-test.ts";
 import type { LiteralPlace } from "./literal-trie.ts";
 import { regexNeeds } from "./regex-needs.ts";
 import type { Leaf } from "./rule.ts";
@@ -54,7 +53,7 @@ export function leafNeeds({ test }: Leaf): LeafNeeds {
     return { choices: choices.map((set) => set.map(contained)), exact: false };
   }
   if (test.kind !== "text") return NO_NEEDS;
-  const pattern = subjectPattern(test);
+  const { pattern } = test;
   const hasDash = (text: string): boolean => test.dashes && text.includes("-");
   const isBare = !test.cased && !pattern.some((part) => hasDash(textOf(part)));
   // The empty text is equal to itself, and contained in everything.

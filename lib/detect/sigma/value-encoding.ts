@@ -2,7 +2,7 @@
 // Modifiers that encode a value: what they make of a pattern. Called by modifiers.ts.
 import { base64Offsets, base64Text, utf8Bytes, utf16Bytes } from "./encode.ts";
 import { mapTexts, plainPattern, plainText, type TextPattern } from "./text-pattern.ts";
-import { YamlFault } from "./yaml-reader.ts";
+import { YamlFault } from "./yaml-node.ts";
 
 export type EncodingModifier = "base64" | "base64offset" | "utf16" | "utf16le" | "utf16be" | "wide";
 

@@ -6,7 +6,7 @@ import type { Trigger } from "./trigger.ts";
 
 /** Triggers of which one must be there, and how often that is, as a guess without a unit. */
 export interface Witness {
-  readonly numbers: ReadonlySet<number>;
+  readonly numbers: readonly number[];
   readonly cost: number;
 }
 
@@ -40,7 +40,7 @@ export function cheapestChoice(
 ): Witness | undefined {
   return cheapest(
     choices.map((set) => ({
-      numbers: new Set(set),
+      numbers: set,
       cost: set.reduce((sum, number) => sum + costOf(number, context), 0),
     })),
   );
@@ -58,11 +58,11 @@ function cheapest(choices: readonly Witness[]): Witness | undefined {
 }
 
 function together(parts: ReadonlyArray<Witness | undefined>): Witness | undefined {
-  const numbers = new Set<number>();
+  const numbers: number[] = [];
   let cost = 0;
   for (const part of parts) {
     if (part === undefined) return undefined;
-    for (const number of part.numbers) numbers.add(number);
+    for (const number of part.numbers) numbers.push(number);
     cost += part.cost;
   }
   return { numbers, cost };

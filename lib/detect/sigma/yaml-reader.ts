@@ -3,46 +3,15 @@
 // YAML allows and a rule does not need is bounded or refused here: size, depth, aliases, tags.
 import { Composer, type CST, isAlias, isMap, isNode, isScalar, isSeq, Lexer, Parser } from "yaml";
 
+import { readPlainYaml } from "./plain-yaml.ts";
+import { DEPTH_MAX, YamlFault, type YamlMap, type YamlNode, type YamlScalar } from "./yaml-node.ts";
+
 /** Characters of one YAML document. */
 const DOCUMENT_LENGTH_MAX = 1_048_576;
 /** Nodes of one document, each alias counted as often as it is used. */
 const NODES_MAX = 100_000;
-const DEPTH_MAX = 32;
 /** Tags that only say what a value is anyway. */
 const PLAIN_TAG = /^(!|tag:yaml\.org,2002:(str|int|float|bool|null|map|seq))$/;
-
-export interface YamlScalar {
-  readonly kind: "scalar";
-  readonly value: string | number | boolean | null;
-  /** The value as text: a number as it was written, where that is plain decimal. */
-  readonly text: string;
-  /** Offset in the document. */
-  readonly at: number;
-}
-
-export interface YamlMap {
-  readonly kind: "map";
-  readonly entries: ReadonlyArray<{ readonly key: YamlScalar; readonly value: YamlNode }>;
-  readonly at: number;
-}
-
-export interface YamlList {
-  readonly kind: "list";
-  readonly items: readonly YamlNode[];
-  readonly at: number;
-}
-
-export type YamlNode = YamlScalar | YamlMap | YamlList;
-
-/** Thrown and caught inside this folder: text that cannot be read as YAML of a rule. */
-export class YamlFault extends Error {
-  readonly at: number;
-
-  constructor(message: string, at: number) {
-    super(message);
-    this.at = at;
-  }
-}
 
 /** One document of a file: its text and where in the file it begins. */
 export interface DocumentText {
@@ -96,6 +65,14 @@ export function readDocument(text: string): YamlNode {
   if (text.length > DOCUMENT_LENGTH_MAX) {
     throw new YamlFault(`a rule of more than ${DOCUMENT_LENGTH_MAX} characters`, 0);
   }
+  return readPlainYaml(text) ?? readAnyYaml(text);
+}
+
+/**
+ * Reads a document with all of YAML's grammar.
+ * @throws {YamlFault}
+ */
+export function readAnyYaml(text: string): YamlNode {
   const [document] = new Composer(composerOptions).compose(tokens(text), true, text.length);
   const [error] = document?.errors ?? [];
   if (error !== undefined) throw new YamlFault(reasonOf(error.message), error.pos[0]);
