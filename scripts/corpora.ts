@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// `npm run corpora -- network`: holds the network room against captures and results that others
-// published. The corpora lie outside the repository; absent ones are skipped, which is said.
+// `npm run corpora -- network` and `-- detection`: hold the network room against captures, and the
+// Sigma engine against rules and events, with results that others published. The corpora lie
+// outside the repository; absent ones are skipped, which is said.
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,6 +11,7 @@ import { compareWithArkime } from "../test/corpora/arkime.ts";
 import type { Comparison } from "../test/corpora/comparison.ts";
 import { compareJa3, compareJa4 } from "../test/corpora/ja-fingerprints.ts";
 import { surviveDamage } from "../test/corpora/robustness.ts";
+import { compareLoading, compareLogs, compareRegression } from "../test/corpora/sigma.ts";
 import { compareWithSuricata } from "../test/corpora/suricata.ts";
 import { compareWithZeek } from "../test/corpora/zeek.ts";
 
@@ -19,7 +21,9 @@ interface Oracle {
 }
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const oracles: Readonly<Record<string, Oracle>> = {
+type Oracles = Readonly<Record<string, Oracle>>;
+
+const network: Oracles = {
   zeek: { corpus: "zeek-btest", compare: compareWithZeek },
   suricata: { corpus: "suricata-verify", compare: compareWithSuricata },
   arkime: { corpus: "arkime-pcap", compare: compareWithArkime },
@@ -27,11 +31,19 @@ const oracles: Readonly<Record<string, Oracle>> = {
   ja3: { corpus: "arkime-pcap", compare: compareJa3 },
   robustness: { corpus: "tcpdump-tests", compare: surviveDamage },
 };
-const usage = `usage: npm run corpora -- network [--dir DIR] [--only NAME] [--misses] [--json]
-                                  [--seed NUMBER]
+const detection: Oracles = {
+  loading: { corpus: "sigma-rules", compare: compareLoading },
+  regression: { corpus: "sigma-events", compare: compareRegression },
+  logs: { corpus: "otrf-host-logs", compare: compareLogs },
+};
+const subjects: Readonly<Record<string, Oracles>> = { network, detection };
+const names = (oracles: Oracles): string => Object.keys(oracles).join(", ");
+const usage = `usage: npm run corpora -- network|detection [--dir DIR] [--only NAME] [--misses]
+                                            [--json] [--seed NUMBER]
 
   --dir DIR    folder of the corpora (default ../shared/corpora)
-  --only NAME  one oracle: ${Object.keys(oracles).join(", ")}
+  --only NAME  one oracle; network: ${names(network)};
+               detection: ${names(detection)}
   --misses     list each miss
   --json       one JSON object a line
 `;
@@ -45,8 +57,9 @@ const { values, positionals } = parseArgs({
   },
   allowPositionals: true,
 });
-const isKnown = values.only === undefined || oracles[values.only] !== undefined;
-if (positionals.join() !== "network" || !isKnown) {
+const oracles = subjects[positionals.join()] ?? {};
+const chosen = values.only === undefined ? Object.keys(oracles) : [values.only];
+if (chosen.length === 0 || chosen.some((name) => oracles[name] === undefined)) {
   process.stderr.write(usage);
   process.exit(2);
 }
@@ -58,7 +71,7 @@ if (!values.json) {
   console.log("|---|---|---|---:|---:|---:|---|");
 }
 for (const [name, oracle] of Object.entries(oracles)) {
-  if (values.only !== undefined && values.only !== name) continue;
+  if (!chosen.includes(name)) continue;
   const folder = join(values.dir, oracle.corpus);
   if (!existsSync(folder)) {
     process.stderr.write(`skipped: no corpus ${oracle.corpus} in ${values.dir}\n`);

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an automaton reports in which state, and the chain of shorter literals that end at the same
+// place. Few states report anything, so that only these have entries.
+import { type LiteralTrie, NONE } from "./literal-trie.ts";
+
+export class Reports {
+  /** By state's number: the report to begin with inside a text, or at its end; -1 for none. */
+  readonly inner: Int32Array;
+  readonly end: Int32Array;
+  /** By report: ids of its literals by place, or -1. */
+  readonly contains: Int32Array;
+  readonly starts: Int32Array;
+  readonly ends: Int32Array;
+  readonly equals: Int32Array;
+  readonly depth: Int32Array;
+  /** By report: the next one in the chain. */
+  readonly nextInner: Int32Array;
+  readonly nextEnd: Int32Array;
+
+  constructor(trie: LiteralTrie, order: Int32Array, fail: Int32Array, numbers: Int32Array) {
+    const states: number[] = [];
+    const reportOf = new Int32Array(trie.count).fill(NONE);
+    const tables = [trie.contains, trie.starts, trie.ends, trie.equals];
+    // Counted loops here and below: an iterator would make an object for each of many states.
+    for (let turn = 0; turn < order.length; turn++) {
+      const state = order[turn] ?? 0;
+      if (tables.every((table) => (table[state] ?? NONE) < 0)) continue;
+      reportOf[state] = states.length;
+      states.push(state);
+    }
+    const picked = (table: Int32Array): Int32Array =>
+      Int32Array.from(states, (state) => table[state] ?? NONE);
+    this.contains = picked(trie.contains);
+    this.starts = picked(trie.starts);
+    this.ends = picked(trie.ends);
+    this.equals = picked(trie.equals);
+    this.depth = picked(trie.depth);
+    const inner = chainStarts(order, fail, reportOf, this.contains);
+    const end = chainStarts(order, fail, reportOf, this.ends);
+    this.nextInner = Int32Array.from(states, (state) => inner[fail[state] ?? 0] ?? NONE);
+    this.nextEnd = Int32Array.from(states, (state) => end[fail[state] ?? 0] ?? NONE);
+    // A state's own report comes first for what only it can say: starts and equals.
+    const own = (chain: Int32Array, ids: Int32Array): Int32Array => {
+      const result = new Int32Array(trie.count);
+      for (let state = 0; state < trie.count; state++) {
+        const report = reportOf[state] ?? NONE;
+        const isOwn = report >= 0 && (ids[report] ?? NONE) >= 0;
+        result[numbers[state] ?? 0] = isOwn ? report : (chain[state] ?? NONE);
+      }
+      return result;
+    };
+    this.inner = own(inner, this.starts);
+    this.end = own(end, this.equals);
+  }
+
+  /** Whether a state reports anything inside a text. */
+  isInner(number: number): boolean {
+    return (this.inner[number] ?? NONE) >= 0;
+  }
+
+  get bytes(): number {
+    return 8 * this.inner.length + 28 * this.depth.length;
+  }
+}
+
+/** By state: the first report of its chain, itself included, that has an id. */
+function chainStarts(
+  order: Int32Array,
+  fail: Int32Array,
+  reportOf: Int32Array,
+  ids: Int32Array,
+): Int32Array {
+  const first = new Int32Array(reportOf.length).fill(NONE);
+  for (let turn = 0; turn < order.length; turn++) {
+    const state = order[turn] ?? 0;
+    const report = reportOf[state] ?? NONE;
+    const isOne = report >= 0 && (ids[report] ?? NONE) >= 0;
+    if (isOne) first[state] = report;
+    else if (state !== 0) first[state] = first[fail[state] ?? 0] ?? NONE;
+  }
+  return first;
+}

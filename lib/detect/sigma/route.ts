@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// The rules that events of one log source meet, with an automaton for each field that they look
+// into. Made by the matcher when the first event of a source comes.
+import { Automaton } from "./automaton.ts";
+import type { CompiledRules } from "./compiler.ts";
+import type { SigmaValue } from "./event.ts";
+import type { EventState } from "./event-state.ts";
+import type { Literal } from "./literal-trie.ts";
+import { ScanCache, type ScanMemory } from "./scan-cache.ts";
+
+/** Shorter values are scanned as fast as they are looked up. */
+const CACHED_LENGTH_MIN = 24;
+
+interface ScannedField {
+  readonly number: number;
+  readonly cache: ScanCache;
+}
+
+export class Route {
+  /** Rules by number. */
+  readonly rules: readonly number[];
+  /** Rules that no trigger wakes. */
+  readonly always: readonly number[];
+  /** By rule: 1 for those of this route. */
+  readonly members: Uint8Array;
+  readonly #fields: readonly ScannedField[];
+  readonly #keywords: ScanCache | undefined;
+
+  constructor(rules: readonly number[], compiled: CompiledRules, memory: ScanMemory) {
+    this.rules = rules;
+    this.members = new Uint8Array(compiled.rules.length);
+    for (const rule of rules) this.members[rule] = 1;
+    this.always = rules.filter((rule) => compiled.rules[rule]?.witness === undefined);
+    const literals = new Map<string | undefined, Literal[]>();
+    const triggers = new Set(rules.flatMap((rule) => [...(compiled.rules[rule]?.triggers ?? [])]));
+    for (const id of triggers) {
+      const trigger = compiled.table.triggers[id];
+      if (trigger === undefined) continue;
+      const list = literals.get(trigger.field) ?? [];
+      literals.set(trigger.field, list);
+      list.push({ place: trigger.place, text: trigger.text, id });
+    }
+    const fields: ScannedField[] = [];
+    for (const [field, list] of literals) {
+      if (field === undefined) continue;
+      const cache = new ScanCache(new Automaton(list), memory);
+      fields.push({ number: compiled.fieldNumber(field), cache });
+    }
+    this.#fields = fields;
+    const keywords = literals.get(undefined);
+    this.#keywords =
+      keywords === undefined ? undefined : new ScanCache(new Automaton(keywords), memory);
+  }
+
+  /** Bytes of its tables. */
+  get bytes(): number {
+    let bytes = this.#keywords?.automaton.bytes ?? 0;
+    for (const { cache } of this.#fields) bytes += cache.automaton.bytes;
+    return bytes;
+  }
+
+  /** Looks for the triggers of all rules in the event. */
+  scan(state: EventState): void {
+    const fields = this.#fields;
+    for (let at = 0; at < fields.length; at++) {
+      const field = fields[at];
+      if (field === undefined) continue;
+      const value = state.value(field.number);
+      if (value !== undefined) scanValue(field.cache, value, state);
+    }
+    if (this.#keywords === undefined) return;
+    const { event } = state;
+    for (const name of event.fieldNames()) scanValue(this.#keywords, event.get(name), state);
+  }
+}
+
+function scanValue(cache: ScanCache, value: SigmaValue, state: EventState): void {
+  if (typeof value === "string") scanText(cache, value, state);
+  else if (typeof value === "number") scanText(cache, String(value), state);
+  else if (value !== undefined && value !== null) {
+    for (const item of value) scanText(cache, String(item), state);
+  }
+}
+
+function scanText(cache: ScanCache, text: string, state: EventState): void {
+  if (text.length < CACHED_LENGTH_MIN) cache.automaton.scan(text, state);
+  else cache.scan(text, state);
+}

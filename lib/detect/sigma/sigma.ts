@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the detect room shows of its Sigma engine.
+export * from "./event.ts";
+export * from "./explain.ts";
+export { ruleMatches } from "./interpreter.ts";
+export { Matcher, type MatcherStats } from "./matcher.ts";
+export * from "./problem.ts";
+export type * from "./rule.ts";
+export * from "./rule-set.ts";
+export { windowsEvent } from "./windows-event.ts";

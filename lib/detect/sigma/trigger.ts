@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// Literals that must be in a field for a leaf to hold. Those of many rules are looked for in one
+// pass; a leaf that is nothing but its literal is answered by that pass alone.
+import { foldText } from "./fold.ts";
+import type { LiteralPlace } from "./literal-trie.ts";
+import { regexNeeds } from "./regex-needs.ts";
+import type { Leaf } from "./rule.ts";
+import { ANY, type PatternPart, type TextPattern } from "./text-pattern.ts";
+
+/** A literal at a place of a field; without a field: in any value of the event. */
+export interface Trigger {
+  readonly field: string | undefined;
+  readonly place: LiteralPlace;
+  /** Folded. */
+  readonly text: string;
+}
+
+/** What must be in a field for a leaf to hold. */
+export interface LeafNeeds {
+  /** Sets of literals: of each set one must be there. Any of the sets may stand for the leaf. */
+  readonly choices: ReadonlyArray<readonly NeededLiteral[]>;
+  /** The leaf holds exactly when the one literal of the one set is there. */
+  readonly exact: boolean;
+}
+
+interface NeededLiteral {
+  readonly place: LiteralPlace;
+  readonly text: string;
+}
+
+/** All distinct triggers of a rule set, numbered. */
+export class TriggerTable {
+  readonly triggers: Trigger[] = [];
+  readonly #numbers = new Map<string, number>();
+
+  /** The number of a trigger, a new one where it is not known. */
+  number(field: string | undefined, place: LiteralPlace, text: string): number {
+    const key = `${field ?? ""}\0${place}\0${text}`;
+    const known = this.#numbers.get(key);
+    if (known !== undefined) return known;
+    const number = this.triggers.push({ field, place, text }) - 1;
+    this.#numbers.set(key, number);
+    return number;
+  }
+}
+
+const NO_NEEDS: LeafNeeds = { choices: [], exact: false };
+
+/** Literals that a leaf needs; none where it asks for no text. */
+export function leafNeeds({ test }: Leaf): LeafNeeds {
+  if (test.kind === "regex") {
+    const { choices } = regexNeeds(test.source, test.flags);
+    return { choices: choices.map((set) => set.map(contained)), exact: false };
+  }
+  if (test.kind !== "text") return NO_NEEDS;
+  const { pattern } = test;
+  const hasDash = (text: string): boolean => test.dashes && text.includes("-");
+  const isBare = !test.cased && !pattern.some((part) => hasDash(textOf(part)));
+  // The empty text is equal to itself, and contained in everything.
+  if (pattern.length === 0) return { choices: [[{ place: "equals", text: "" }]], exact: isBare };
+  const choices = pattern.flatMap((part, index) => {
+    const text = textOf(part);
+    if (text === "") return [];
+    if (hasDash(text)) return piecesOf(text).map((piece) => [contained(piece)]);
+    return [[{ place: placeOf(index, pattern.length), text: foldText(text) }]];
+  });
+  return { choices, exact: isBare && isSimple(pattern) && choices.length === 1 };
+}
+
+function contained(text: string): NeededLiteral {
+  return { place: "contains", text };
+}
+
+/** One text, with `*` before it, after it, both or neither. */
+function isSimple(pattern: TextPattern): boolean {
+  return pattern.every((part) => "text" in part || part === ANY);
+}
+
+function textOf(part: PatternPart): string {
+  return "text" in part ? part.text : "";
+}
+
+function placeOf(index: number, count: number): LiteralPlace {
+  if (count === 1) return "equals";
+  if (index === 0) return "startswith";
+  return index === count - 1 ? "endswith" : "contains";
+}
+
+/** Between dashes, which may be written in five ways. */
+function piecesOf(text: string): string[] {
+  return foldText(text)
+    .split("-")
+    .filter((piece) => piece !== "");
+}
