@@ -122,6 +122,7 @@ static void drop_guest(struct guest *guest)
 static void forget_stored(const struct guest *guest)
 {
 	store_forget("region", guest->name);
+	store_forget("listener", guest->name);
 	store_forget("peer", guest->name);
 	for (uint32_t bell = 0; bell < GUEST_BELLS; bell++)
 		store_forget(bell_kinds[bell], guest->name);
@@ -162,14 +163,23 @@ static void build_setup(struct guest *guest)
 	}
 }
 
+/* A socket that was kept has QEMUs waiting that came meanwhile; without its name it is no use. */
 static int open_listener(struct guest *guest, struct cause *cause)
 {
 	char path[PATH_BYTES];
 
 	socket_path(guest, path);
-	guest->listener.fd = socket_listen(path, peers_uid, cause);
-	if (guest->listener.fd < 0)
-		return -1;
+	if (guest->listener.fd >= 0 && access(path, F_OK) != 0) {
+		close(guest->listener.fd);
+		guest->listener.fd = -1;
+	}
+	if (guest->listener.fd < 0) {
+		guest->listener.fd = socket_listen(path, peers_uid, cause);
+		if (guest->listener.fd < 0)
+			return -1;
+		store_forget("listener", guest->name);
+		store_keep("listener", guest->name, guest->listener.fd);
+	}
 	build_setup(guest);
 	peer_open(guest, peers_uid);
 	const int error = loop_add(&guest->listener);
@@ -201,6 +211,7 @@ int guest_add(const char *name, uint64_t bytes, struct cause *cause)
 		return -1;
 	}
 	if (open_listener(guest, cause) != 0) {
+		store_forget("listener", name);
 		drop_guest(guest);
 		return -1;
 	}
@@ -232,6 +243,8 @@ static int *place_of(struct guest *guest, const char *kind)
 {
 	if (strcmp(kind, "region") == 0)
 		return &guest->region;
+	if (strcmp(kind, "listener") == 0)
+		return &guest->listener.fd;
 	if (strcmp(kind, "peer") == 0)
 		return &guest->peer.fd;
 	for (uint32_t bell = 0; bell < GUEST_BELLS; bell++) {

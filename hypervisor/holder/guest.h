@@ -61,7 +61,7 @@ void guests_take(const char *stored, int fd);
 /* After the last one: whole guests listen again, others are dropped and told about. */
 void guests_resume(void);
 
-/* Removes the sockets' names; the service manager keeps the rest. */
+/* Removes the sockets' names, where nobody keeps the sockets. */
 void guests_close(void);
 
 #endif /* HOLDER_GUEST_H */

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -127,7 +128,9 @@ static int allow_descriptors(struct cause *cause)
 		       cause_set(cause, "setrlimit: %s", strerror(errno));
 }
 
-static int start(const struct options *options, char control[PATH_BYTES], struct cause *cause)
+/* *is_kept: a service manager keeps what is stored. */
+static int start(const struct options *options, char control[PATH_BYTES], bool *is_kept,
+		 struct cause *cause)
 {
 	const int length = snprintf(control, PATH_BYTES, "%s/" CONTROL_NAME, options->directory);
 
@@ -144,7 +147,8 @@ static int start(const struct options *options, char control[PATH_BYTES], struct
 	if (control_open(control, cause) != 0)
 		return -1;
 	guests_open(options->directory, options->peer_uid);
-	if (!store_open())
+	*is_kept = store_open();
+	if (!*is_kept)
 		say("no service manager keeps descriptors: a restart loses the regions");
 	store_take(guests_take);
 	guests_resume();
@@ -157,11 +161,12 @@ int main(int argc, char **argv)
 	struct options options = { .directory = DIRECTORY_DEFAULT, .peer_uid = geteuid() };
 	const int status = read_options(argc, argv, &options);
 	char control[PATH_BYTES];
+	bool is_kept = false;
 	struct cause cause;
 
 	if (status != 0)
 		return status < 0 ? 0 : status;
-	if (start(&options, control, &cause) != 0) {
+	if (start(&options, control, &is_kept, &cause) != 0) {
 		say("%s", cause.text);
 		return 1;
 	}
@@ -169,7 +174,8 @@ int main(int argc, char **argv)
 
 	if (error != 0)
 		say("cannot wait for events: %s", strerror(-error));
-	guests_close();
+	if (!is_kept)
+		guests_close();
 	unlink(control);
 	return error == 0 ? 0 : 1;
 }

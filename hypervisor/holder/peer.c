@@ -8,6 +8,7 @@
 
 #include "peer.h"
 
+#include <endian.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,6 +18,8 @@
 
 #include "socket.h"
 #include "store.h"
+
+#define REFUSED_VERSION 1
 
 static uid_t allowed_uid;
 
@@ -70,6 +73,18 @@ static const char *refusal(struct guest *guest, uid_t uid)
 	return NULL;
 }
 
+/*
+ * Ends a connection that was not set up. QEMU (7.2) waits for its first message for ever, spinning,
+ * even when the connection ends; a version that it does not speak makes it fail and say so.
+ */
+static void turn_away(int fd)
+{
+	const int64_t version = (int64_t)htole64(REFUSED_VERSION);
+
+	socket_send(fd, &version, sizeof(version), NULL, 0);
+	close(fd);
+}
+
 /* A fresh connection's buffer takes all of it: this waits for nobody. */
 static bool send_setup(const struct guest *guest, int fd)
 {
@@ -99,7 +114,7 @@ static void on_listener(struct watch *watch, uint32_t events)
 	if (why) {
 		say("guest %s: process %d of user %u %s", guest->name, (int)pid, (unsigned)uid,
 		    why);
-		close(fd);
+		turn_away(fd);
 		return;
 	}
 	guest->peer.fd = fd;

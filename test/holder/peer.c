@@ -138,12 +138,17 @@ int main(int argc, char **argv)
 		printf("stalled\n");
 		return getchar() == EOF ? 0 : 1;
 	}
+	printf("connected\n");
 	for (int at = 0; at < SETUP_MESSAGES; at++) {
 		if (!read_message(socket, &value, &fds[at])) {
 			printf("ended after %d messages\n", at);
 			return 4;
 		}
 		describe(value, fds[at]);
+		if (at == 0 && value != 0) {
+			printf("turned away\n");
+			return 4;
+		}
 	}
 	printf("set up\n");
 	serve(socket);

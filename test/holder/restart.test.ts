@@ -8,7 +8,7 @@ import { EventFd, type HeldRegion, Mapping } from "../../lib/native/native.ts";
 import { HOLDER_PROGRAM, HolderRig, type LineProcess, until } from "./programs.ts";
 
 const BYTES = 1 << 20;
-const KINDS = ["region", "server0", "server1", "guest0", "guest1"];
+const KINDS = ["region", "server0", "server1", "guest0", "guest1", "listener", "peer"];
 
 let rig: HolderRig;
 
@@ -69,7 +69,7 @@ test("nothing of a running guest is lost", async () => {
   await next.end();
   await until(() => rig.holder.list()[0]?.pid === undefined, "the end of QEMU");
   rig.holder.remove("web1");
-  for (const kind of [...KINDS, "peer"]) {
+  for (const kind of KINDS) {
     await until(() => manager.lines.includes(`forgot ${kind}.web1`), `${kind} to be forgotten`);
   }
   mapping.close();
@@ -93,8 +93,8 @@ test("again and again, with guests that come, go and stay", async () => {
     expect(rig.holder.list()).toEqual([{ name: "stays", bytes: BYTES, pid: peer.pid }]);
   }
   await until(() => manager.lines.includes("forgot guest1.passing4"), "the last one's end");
-  expect(await crash(manager)).toBe(6);
-  await rig.connect("stays").line("ended after 0");
+  expect(await crash(manager)).toBe(7);
+  await rig.connect("stays").line("turned away");
 });
 
 test("a QEMU that ended meanwhile is not waited for", async () => {
@@ -105,8 +105,20 @@ test("a QEMU that ended meanwhile is not waited for", async () => {
   await until(() => manager.lines.includes("kept peer.web1"), "the connection in the store");
   process.kill(pidOf(manager), "SIGSTOP");
   await peer.kill();
-  expect(await crash(manager)).toBe(5);
+  expect(await crash(manager)).toBe(6);
   await rig.connect("web1").line("set up");
+});
+
+test("a QEMU that comes while no holder runs waits for the next one", async () => {
+  const manager = await rig.startManaged();
+  rig.holder.add("web1", BYTES);
+  await until(() => manager.lines.includes("kept guest1.web1"), "the guest in the store");
+  process.kill(pidOf(manager), "SIGSTOP");
+  const peer = rig.connect("web1");
+  await peer.line("connected");
+  await crash(manager);
+  await peer.line("set up");
+  expect(rig.holder.list()[0]?.pid).toBe(peer.pid);
 });
 
 test("canary: without a store a crash does lose everything", async () => {
