@@ -6,7 +6,7 @@ import { defineConfig, type ViteUserConfig } from "vitest/config";
 const slow = process.env.UC_SLOW === "1";
 const minutes = 60_000;
 
-const quickFolders = "{unit,property,exhaustive,conformance,wire,repo,core,sim,addon}";
+const quickFolders = "{unit,property,exhaustive,conformance,wire,repo,core,sim,addon,holder}";
 
 /** A tier: which folders, how long one test may take, and whether its files run side by side. */
 function tier(name: string, folder: string, timeoutMs: number, parallel: boolean) {

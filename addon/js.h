@@ -72,6 +72,7 @@ bool DefineConsumer(napi_env env, napi_value exports);
 bool DefineWriter(napi_env env, napi_value exports);
 bool DefinePackets(napi_env env, napi_value exports);
 bool DefineDoorbell(napi_env env, napi_value exports);
+bool DefineHolder(napi_env env, napi_value exports);
 
 }  // namespace undercroft
 

@@ -8,7 +8,7 @@
 NAPI_MODULE_INIT() {
   if (!undercroft::DefineRegion(env, exports) || !undercroft::DefineConsumer(env, exports) ||
       !undercroft::DefineWriter(env, exports) || !undercroft::DefinePackets(env, exports) ||
-      !undercroft::DefineDoorbell(env, exports))
+      !undercroft::DefineDoorbell(env, exports) || !undercroft::DefineHolder(env, exports))
     return undercroft::Throw(env, "ERR_UC_NATIVE_MISSING", "the addon could not set itself up");
   return exports;
 }

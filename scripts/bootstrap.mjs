@@ -165,14 +165,18 @@ function aptListsMissing(wanted) {
   return !safeList("/var/lib/apt/lists").some((name) => name.includes("_Packages"));
 }
 
-/** True when a source of the addon is newer than the built file. */
+/** True when a source of the addon or the holder is newer than the older of the two. */
 function addonStale() {
-  const built = path.join(root, "build/undercroft.node");
+  const built = ["build/undercroft.node", "build/undercroft-holder"].map((name) =>
+    path.join(root, name),
+  );
   const sources = ["addon", "guest-drivers/core", "guest-drivers/wire", "CMakeLists.txt"];
   if (!fs.existsSync(path.join(root, "addon"))) return false;
-  if (!fs.existsSync(built)) return true;
-  const builtMs = fs.statSync(built).mtimeMs;
-  return sources.some((name) => newestMs(path.join(root, name)) > builtMs);
+  if (!built.every((file) => fs.existsSync(file))) return true;
+  const builtMs = Math.min(...built.map((file) => fs.statSync(file).mtimeMs));
+  return [...sources, "hypervisor/holder"].some(
+    (name) => newestMs(path.join(root, name)) > builtMs,
+  );
 }
 
 function newestMs(place) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Builds the addon to build/undercroft.node: with CMake, or with node-gyp when asked (--gyp).
-// --prebuild also copies it to prebuilds/ with its SHA-256. Called by npm scripts and the
-// bootstrap; never by an install.
+// Builds the addon to build/undercroft.node and the holder beside it: with CMake, or with node-gyp
+// when asked (--gyp). --prebuild also copies both to prebuilds/ with their SHA-256. Called by npm
+// scripts and the bootstrap; never by an install.
 import { type SpawnSyncReturns, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -11,7 +11,8 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const built = join(root, "build/undercroft.node");
+const products = ["undercroft.node", "undercroft-holder"];
+const build = join(root, "build");
 const prebuilds = join(root, "prebuilds/linux-x64-glibc");
 
 const { values } = parseArgs({
@@ -19,9 +20,12 @@ const { values } = parseArgs({
 });
 if (values.gyp === true) buildWithGyp();
 else buildWithCmake();
-if (!existsSync(built)) throw new Error(`the build ended well but ${built} is missing`);
-console.log(`built ${built}`);
-if (values.prebuild === true) keepPrebuild();
+for (const name of products) {
+  const built = join(build, name);
+  if (!existsSync(built)) throw new Error(`the build ended well but ${built} is missing`);
+  console.log(`built ${built}`);
+}
+if (values.prebuild === true) keepPrebuilds();
 
 function buildWithCmake(): void {
   const folder = join(root, "build/cmake");
@@ -36,12 +40,17 @@ function buildWithGyp(): void {
   for (const action of ["configure", "build"]) run(process.execPath, [gyp, action, nodedir]);
 }
 
-function keepPrebuild(): void {
+function keepPrebuilds(): void {
   mkdirSync(prebuilds, { recursive: true });
-  copyFileSync(built, join(prebuilds, "undercroft.node"));
-  const sum = createHash("sha256").update(readFileSync(built)).digest("hex");
-  writeFileSync(join(prebuilds, "SHA256SUMS"), `${sum}  undercroft.node\n`);
-  console.log(`kept ${prebuilds}/undercroft.node`);
+  const sums = products.map((name) => {
+    copyFileSync(join(build, name), join(prebuilds, name));
+    const sum = createHash("sha256")
+      .update(readFileSync(join(build, name)))
+      .digest("hex");
+    return `${sum}  ${name}\n`;
+  });
+  writeFileSync(join(prebuilds, "SHA256SUMS"), sums.join(""));
+  console.log(`kept ${prebuilds}`);
 }
 
 function run(command: string, args: readonly string[]): void {

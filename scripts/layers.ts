@@ -136,9 +136,9 @@ function loaderViolations(root: string): Violation[] {
     });
 }
 
-/** Checks each `#include` of guest-drivers/ and addon/ and returns the broken rules. */
+/** Checks each `#include` of our C and C++ and returns the broken rules. */
 export function includeViolations(root: string): Violation[] {
-  return ["addon", "guest-drivers"]
+  return ["addon", "guest-drivers", "hypervisor"]
     .flatMap((name) => listFiles(root, name))
     .filter((file) => cSource.test(file))
     .flatMap((file) => fileIncludes(root, file));

@@ -63,6 +63,20 @@
 #define UC_FEATURES_KNOWN 0x3ull
 
 /*
+ * Doorbells, where the region is an ivshmem-doorbell device. A peer is rung by storing its id << 16
+ * | vector in the device's register at that offset of BAR 0. Ids are fixed: each guest has a
+ * namespace of its own. Nothing is believed for a ring, and one may be lost: who waits for it looks
+ * by itself now and then. Both vectors of both peers exist; DATA tells the server that a record
+ * crossed its wake_at, COMMAND the guest that a command was published.
+ */
+#define UC_DOORBELL_REGISTER 12u
+#define UC_DOORBELL_PEER_SERVER 0u
+#define UC_DOORBELL_PEER_GUEST 1u
+#define UC_DOORBELL_VECTOR_DATA 0u
+#define UC_DOORBELL_VECTOR_COMMAND 1u
+#define UC_DOORBELL_VECTORS 2u
+
+/*
  *  0        8    12   16   20   24            32                48       56
  * +--------+----+----+----+----+-------------+-----------------+--------+----------+
  * | magic  |layo|pmin|pmax|crc | region_bytes | server_instance | epoch  | offered  |

@@ -15,6 +15,7 @@ export const ERROR_TABLE = {
   ERR_UC_REGION_VERSION: "A region has a layout version that this program does not speak.",
   ERR_UC_REGION_CORRUPT: "A region's superblock or directory contradicts itself.",
   ERR_UC_REGION_CLOSED: "A region was used after it was closed.",
+  ERR_UC_HOLDER: "The holder of doorbell regions does not answer, or refuses a request.",
   ERR_UC_RECORDING: "A recording of a region cannot be written, or is not one.",
   ERR_UC_LAYOUT: "A ring layout does not fit the region.",
   ERR_UC_INTERFACE: "A network interface cannot be watched, or its packet thread failed.",

@@ -63,6 +63,8 @@ export interface Addon {
   eventFdRing(fd: number): number;
   watchStart(fd: number, callback: (rings: number) => void): NativeHandle | number;
   watchStop(watch: NativeHandle): void;
+  /** Bytes of the answer. Places of `fds` that got no descriptor hold -1. */
+  holderAsk(path: string, line: string, answer: Uint8Array, fds: Int32Array): number;
   packetEngineOpen(
     region: NativeHandle,
     placements: BigUint64Array,

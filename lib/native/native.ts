@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Face of the native room: regions, native rings, doorbells, packets. The addon's only loader.
+// Face of the native room: regions, native rings, doorbells, the holder, packets. The addon's only
+// loader.
 import { addon } from "./addon.ts";
 
 export { type Addon, loadAddon } from "./addon.ts";
@@ -10,6 +11,7 @@ export {
   RECORDS_MAX_DEFAULT,
 } from "./consumer.ts";
 export { type DoorbellListener, EventFd, IDLE_RINGS_MAX } from "./event-fd.ts";
+export { type HeldGuest, type HeldRegion, HOLDER_CONTROL, Holder } from "./holder.ts";
 export { type FileOptions, Mapping } from "./mapping.ts";
 export {
   boottimeNs,

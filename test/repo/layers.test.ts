@@ -138,6 +138,7 @@ describe("the include law", () => {
     ["the addon reaching into a driver", "addon/x.cc", '"../guest-drivers/linux/main.h"'],
     ["V8's own interface in the addon", "addon/x.cc", "<v8.h>"],
     ["a header that does not exist", "addon/x.cc", '"gone.h"'],
+    ["the holder reaching into the addon", "hypervisor/holder/x.c", '"../../addon/drain.h"'],
   ];
   test.each(planted)("finds %s", (_title, file, target) => {
     const extra = {

@@ -2,6 +2,7 @@
 // Packs the package, unpacks it where no repository is near, and uses it as a stranger would:
 // every door opens, the program runs, the types are there, and nothing else was packed.
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import {
   cpSync,
   existsSync,
@@ -88,10 +89,24 @@ test("the program runs and knows its version", () => {
   expect(said).toContain(manifest.version);
 });
 
+// A clone has none before `npm run build:prebuilt`, which makes them for publishing.
+test("prebuilt binaries, where there are any, are all there and have their sums", () => {
+  const folders = existsSync(join(root, "prebuilds")) ? readdirSync(join(root, "prebuilds")) : [];
+  for (const folder of folders.map((name) => join(home, "prebuilds", name))) {
+    const sums = ["undercroft.node", "undercroft-holder"].map((name) => {
+      const bytes = readFileSync(join(folder, name));
+      return `${createHash("sha256").update(bytes).digest("hex")}  ${name}\n`;
+    });
+    expect(readFileSync(join(folder, "SHA256SUMS"), "utf8")).toBe(sums.join(""));
+    const said = execFileSync(join(folder, "undercroft-holder"), ["--help"], { encoding: "utf8" });
+    expect(said).toContain("Usage: undercroft-holder");
+  }
+});
+
 test("holds what a build from source needs, and no test or tool", () => {
   const names = readdirSync(home);
   expect(names).toEqual(expect.arrayContaining(["LICENSE", "addon", "binding.gyp", "dist"]));
-  expect(names).toEqual(expect.arrayContaining(["guest-drivers", "CMakeLists.txt", "README.md"]));
+  expect(names).toEqual(expect.arrayContaining(["guest-drivers", "hypervisor", "CMakeLists.txt"]));
   expect(
     names.filter((name) => ["bench", "fuzz", "lib", "scripts", "test"].includes(name)),
   ).toEqual([]);

@@ -100,14 +100,19 @@ describe("the lock", () => {
   });
 });
 
-describe("the addon", () => {
-  const { sources } = JSON.parse(readRepoFile("addon/sources.json")) as { sources: string[] };
+describe("the addon and the holder", () => {
+  const lists = JSON.parse(readRepoFile("addon/sources.json")) as Record<string, string[]>;
 
-  test("lists each of its source files, all of which exist", () => {
+  test.each([
+    ["sources", /^addon\/[^/]+\.(c|cc)$/],
+    ["holder", /^hypervisor\/holder\/[^/]+\.c$/],
+  ])("lists each of its source files under %s, all of which exist", (key, shape) => {
+    const listed = lists[key] ?? [];
     const files = repoFiles().map(({ path }) => path);
-    expect(sources.filter((source) => !files.includes(source))).toEqual([]);
-    const own = files.filter((path) => /^addon\/[^/]+\.(c|cc)$/.test(path));
-    expect(own.filter((path) => !sources.includes(path))).toEqual([]);
+    expect(listed.length).toBeGreaterThan(0);
+    expect(listed.filter((source) => !files.includes(source))).toEqual([]);
+    const own = files.filter((path) => shape.test(path));
+    expect(own.filter((path) => !listed.includes(path))).toEqual([]);
   });
 
   test.each(["binding.gyp", "CMakeLists.txt"])("%s takes its sources from that list", (name) => {
@@ -116,7 +121,7 @@ describe("the addon", () => {
     expect(text).not.toMatch(/\.(cc?|cpp)\b["\s]/);
   });
 
-  test("is hardened alike in both build files", () => {
+  test("are hardened alike in both build files", () => {
     for (const flag of [
       "-fstack-protector-strong",
       "_FORTIFY_SOURCE=3",
