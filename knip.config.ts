@@ -29,7 +29,7 @@ const config: KnipConfig = {
   ignoreDependencies: [
     ...["@biomejs/biome", "node-api-headers", "node-gyp", "publint"],
     // Taken for work that has begun.
-    ...["re2js", "tldts"],
+    ...["tldts"],
   ],
   // Programs of the system are checked by the bootstrap.
   exclude: ["binaries"],

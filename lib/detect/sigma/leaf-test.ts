@@ -14,7 +14,7 @@ import { timePart } from "./time-part.ts";
  * Characters of a value that a regular expression sees. Matching is linear, but a value of
  * megabytes times many expressions would still hold everything up.
  */
-export const REGEX_SUBJECT_MAX = 65_536;
+const REGEX_SUBJECT_MAX = 65_536;
 
 /** Whether an event has what the leaf asks for. */
 export function leafMatches(leaf: Leaf, event: SigmaEvent): boolean {

@@ -84,7 +84,7 @@ function made(fields: ReadonlyMap<string, SigmaValue>): SigmaEvent {
 const TIME_FIELDS = ["UtcTime", "TimeCreated_SystemTime", "@timestamp", "EventTime"] as const;
 
 /** Time of an event, from the first field that has one; 0 where none has. */
-export function timeOf(fields: ReadonlyMap<string, SigmaValue>): number {
+function timeOf(fields: ReadonlyMap<string, SigmaValue>): number {
   for (const name of TIME_FIELDS) {
     const value = fields.get(name);
     if (typeof value !== "string") continue;
