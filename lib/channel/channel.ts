@@ -5,6 +5,7 @@ export * from "./command-channel.ts";
 export * from "./data-channel.ts";
 export * from "./drain-loop.ts";
 export * from "./guest-clock.ts";
+export type { DoorbellStats } from "./guest-doorbell.ts";
 export * from "./guest-stream.ts";
 export * from "./loss-ledger.ts";
 export * from "./packet-stream.ts";

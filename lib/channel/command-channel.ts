@@ -75,6 +75,8 @@ export interface CommandOptions {
   readonly takeIds: (count: number) => bigint;
   readonly clock: Clock;
   readonly guestClock: GuestClock;
+  /** Wakes the guest after commands were published. Default: it polls. */
+  readonly published?: () => void;
   readonly hooks: CommandHooks;
 }
 
@@ -215,7 +217,9 @@ export class CommandChannel {
       this.#sentCount++;
       written++;
     }
-    if (written > 0) this.#options.producer.publish();
+    if (written === 0) return;
+    this.#options.producer.publish();
+    this.#options.published?.();
   }
 
   /** Takes an answer: once, in time, for a record that is out, of its kind. */

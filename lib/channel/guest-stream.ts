@@ -26,6 +26,7 @@ import {
   recordClass,
 } from "../wire/wire.ts";
 import type { GuestClock } from "./guest-clock.ts";
+import { type DoorbellStats, GuestDoorbell } from "./guest-doorbell.ts";
 import { type LedgerStart, LossLedger } from "./loss-ledger.ts";
 
 /** One place in a guest's history: something it did, or a hole of known size. */
@@ -49,6 +50,8 @@ export interface StreamOptions {
   readonly guestClock: GuestClock;
   /** It is a redirector that speaks here: it may report as one, and has no events of its own. */
   readonly isRedirector?: boolean;
+  /** The guest rang: a turn will find something. */
+  readonly awake?: () => void;
   readonly hooks: StreamHooks;
 }
 
@@ -87,6 +90,7 @@ export class GuestStream {
   readonly #options: StreamOptions;
   readonly #data: readonly Lane[];
   readonly #priority: Lane;
+  readonly #doorbell: GuestDoorbell | undefined;
   #context: DecodeContext;
   #active = false;
   #fault: GuestFault | undefined;
@@ -110,6 +114,13 @@ export class GuestStream {
     if (priority === undefined) throw new RangeError("the layout has no priority ring");
     this.#priority = priority;
     this.#data = lanes.filter((lane) => !isPriority(lane));
+    const { region, awake } = options;
+    if (region.doorbell !== undefined) {
+      const rings = lanes.map(({ consumer, ring }) => {
+        return { consumer, consumerOffset: layout.rings[ring]?.consumerOffset ?? 0 };
+      });
+      this.#doorbell = new GuestDoorbell(region, region.doorbell, rings, () => awake?.());
+    }
   }
 
   /** Payload bytes taken since the server began. */
@@ -119,6 +130,16 @@ export class GuestStream {
 
   get faults(): number {
     return this.#faults;
+  }
+
+  /** Undefined where the region has no doorbell. */
+  get doorbell(): DoorbellStats | undefined {
+    return this.#doorbell?.stats;
+  }
+
+  /** True while nothing is to be read before a ring: a look now and then is enough. */
+  get isAsleep(): boolean {
+    return this.#doorbell !== undefined && (!this.#active || this.#doorbell.isArmed);
   }
 
   /** Begins to read a session; what the one before left open is settled and delivered. */
@@ -134,6 +155,7 @@ export class GuestStream {
       lane.missingSeen = lane.consumer.stats[CONSUMER_STAT.missing] ?? 0n;
       lane.bytesSeen = lane.consumer.stats[CONSUMER_STAT.bytes] ?? 0n;
     }
+    this.#doorbell?.start(session.features);
     this.#flush();
   }
 
@@ -145,13 +167,13 @@ export class GuestStream {
       if (spent === 0) break;
       cost += spent;
     }
-    this.#active = false;
+    this.#end();
   }
 
   /** Stops reading without looking at the region again. */
   abandonSession(): void {
     if (this.#active) this.ledger.giveUp();
-    this.#active = false;
+    this.#end();
   }
 
   /** The driver is gone for good: names everything that never came. */
@@ -169,6 +191,18 @@ export class GuestStream {
 
   /** One drain of each ring. Returns what it cost, 0 when there was nothing to read. */
   turn(): number {
+    return this.#turn(true);
+  }
+
+  /**
+   * After a turn that found nothing: sleeps where a doorbell can wake it, having looked once more.
+   * Returns what that look cost; it then stays awake.
+   */
+  sleep(): number {
+    return this.#active && this.#doorbell?.arm() === true ? this.#turn(false) : 0;
+  }
+
+  #turn(isLook: boolean): number {
     if (!this.#active) return 0;
     const data = this.#data;
     let open = 0;
@@ -180,6 +214,7 @@ export class GuestStream {
       this.#report();
       return 0;
     }
+    this.#doorbell?.hasRead(isLook);
     this.#context = { ...this.#context, clockOffsetMs: this.#options.guestClock.offsetMs };
     const bytesBefore = this.#bytes;
     const records = this.#merge();
@@ -192,8 +227,13 @@ export class GuestStream {
   }
 
   close(): void {
-    this.#active = false;
+    this.#end();
     for (const lane of [this.#priority, ...this.#data]) lane.consumer.close();
+  }
+
+  #end(): void {
+    this.#active = false;
+    this.#doorbell?.stop();
   }
 
   #openLane(ring: number): Lane {

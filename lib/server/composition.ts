@@ -11,6 +11,7 @@ import { type Clock, systemClock } from "../time/time.ts";
 import type { Region } from "../transport/transport.ts";
 import {
   FEATURE_CRC32C,
+  FEATURE_DOORBELL,
   planRegion,
   RECORD_BYTES_MAX as RECORD_BYTES_LIMIT,
   type RegionPlan,
@@ -31,8 +32,8 @@ export interface ServerOptions {
   readonly indicators?: readonly Indicator[];
   readonly policy?: ResponsePolicy;
   /**
-   * Longest pause between two looks at idle rings; ten times that where looking is costly.
-   * Default 10.
+   * Longest pause between two looks at idle rings; ten times that where looking is costly. Rings
+   * with a doorbell are looked at when it rings, and some dozen times a second. Default 10.
    */
   readonly pauseMsMax?: number;
   /** How often the pages of a guest are looked at. Default 50. */
@@ -129,7 +130,14 @@ export class Server {
       emitter: this.#emitter,
       guest: (name) => this.#guests.get(name),
     });
-    this.#loop = new DrainLoop(this.#clock, () => this.turn(), options.pauseMsMax ?? 10);
+    const data = this.#data;
+    const rounds = {
+      round: (isLook: boolean) => this.#round(isLook),
+      get isAsleep() {
+        return data.isAsleep;
+      },
+    };
+    this.#loop = new DrainLoop(this.#clock, rounds, options.pauseMsMax ?? 10);
     this.#controlMs = options.controlMs ?? 50;
   }
 
@@ -162,6 +170,7 @@ export class Server {
       interfaces,
       ...(earlier === undefined ? {} : { earlier }),
       hooks: {
+        awake: () => this.#loop.wake(),
         registered: () => this.#watch(name, id, interfaces),
         network: (events) => this.#network.events(service, events),
         interfaces: () => this.#taps.statsOf(name),
@@ -171,7 +180,7 @@ export class Server {
         layout,
         serverInstance: this.#instance,
         serverEpoch: this.#epoch,
-        featuresOffered: this.#options.checksums === true ? FEATURE_CRC32C : 0n,
+        featuresOffered: this.#featuresOf(region),
         featuresRequired: 0n,
         recordBytesMax: RECORD_BYTES_MAX,
       },
@@ -380,7 +389,11 @@ export class Server {
    * server's own loop, or by whoever drives it in place of {@link start}.
    */
   turn(): number {
-    const cost = this.#data.round();
+    return this.#round(true);
+  }
+
+  #round(isLook: boolean): number {
+    const cost = this.#data.round(isLook);
     const nowMs = this.#clock.monotonicMs();
     const isDue = nowMs - this.#controlledMs >= this.#controlMs;
     if (isDue) this.#controlledMs = nowMs;
@@ -404,6 +417,11 @@ export class Server {
     const { redirector } = this.#taps;
     this.#taps.drop();
     redirector?.close();
+  }
+
+  #featuresOf(region: Region): bigint {
+    const crc = this.#options.checksums === true ? FEATURE_CRC32C : 0n;
+    return region.doorbell === undefined ? crc : crc | FEATURE_DOORBELL;
   }
 
   #watch(name: string, id: string, interfaces: readonly GuestInterface[]): void {

@@ -21,6 +21,7 @@ import {
 import type { Clock } from "../time/time.ts";
 import type { DrainLimits, Region } from "../transport/transport.ts";
 import {
+  FEATURE_DOORBELL,
   type GuestStatus,
   RING_COMMAND,
   recordBytesMax,
@@ -57,6 +58,8 @@ export interface GuestServiceOptions {
 
 /** What a guest tells the network half of its server. */
 export interface GuestServiceHooks {
+  /** The guest rang: its stream is to be read. */
+  awake(): void;
   /** A driver registered: its interfaces are to be watched. */
   registered(): void;
   network(events: readonly GuestNetworkEvent[]): void;
@@ -103,6 +106,7 @@ export class GuestService {
       recordBytesMax: superblock.recordBytesMax,
       limits: options.limits,
       guestClock,
+      awake: () => options.hooks.awake(),
       hooks: {
         deliver: (items) => this.#deliver(items),
         control: (record) => this.#control(record),
@@ -120,6 +124,7 @@ export class GuestService {
       takeIds: options.takeIds,
       clock,
       guestClock,
+      published: () => this.#ring(),
       hooks: {
         changed: (record) => this.#commandChanged(record),
         faulted: (fault) => this.#faulted(fault, new Uint8Array(0)),
@@ -162,6 +167,7 @@ export class GuestService {
       commands: this.commands.totals,
       network: this.network.stats,
       interfaces: this.#options.hooks.interfaces(),
+      ...(this.stream.doorbell === undefined ? {} : { doorbell: this.stream.doorbell }),
     };
   }
 
@@ -196,6 +202,12 @@ export class GuestService {
   close(): void {
     this.commands.close();
     this.stream.close();
+  }
+
+  // A driver that did not take the feature has nobody who would hear it.
+  #ring(): void {
+    const features = this.registration.session?.features ?? 0n;
+    if ((features & FEATURE_DOORBELL) !== 0n) this.#options.region.doorbell?.ring();
   }
 
   #register(): Registration {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a server tells: the events it emits and the numbers it shows. Types only.
-import type { CommandTotals, LossTotals, StreamItem } from "../channel/channel.ts";
+import type { CommandTotals, DoorbellStats, LossTotals, StreamItem } from "../channel/channel.ts";
 import type {
   Command,
   CommandRecord,
@@ -76,6 +76,8 @@ export interface GuestStats {
   readonly commands: CommandTotals;
   readonly network: NetworkStats;
   readonly interfaces: readonly InterfaceStats[];
+  /** Where its region has a doorbell. */
+  readonly doorbell?: DoorbellStats;
 }
 
 /** Numbers of a server. */

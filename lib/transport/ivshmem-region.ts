@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// A guest's ivshmem region through the native addon: the file behind a libvirt <shmem>, a memfd of
-// our own, a descriptor passed on, or the BAR of a PCI device. Called by the server and the CLI.
+// A guest's ivshmem region through the native addon: the file behind a libvirt <shmem>, a region of
+// the holder's with its doorbells, a memfd of our own, a descriptor passed on, or the BAR of a PCI
+// device. Called by the server and the CLI.
 import { lstatSync, type Stats } from "node:fs";
 import { UndercroftError } from "../errors/errors.ts";
 import type { RingConsumer, RingPlacement, RingProducer } from "../model/model.ts";
-import { Mapping, NativeRingConsumer, NativeRingProducer } from "../native/native.ts";
+import { Holder, Mapping, NativeRingConsumer, NativeRingProducer } from "../native/native.ts";
+import { RegionDoorbell } from "./doorbell.ts";
 import type { DrainLimits, Region } from "./region.ts";
 
 /** A region file and what it must be: TRUST: anything else is refused. */
@@ -20,6 +22,8 @@ export interface RegionFileSource {
 
 export type IvshmemSource =
   | RegionFileSource
+  /** A guest that the holder keeps, by the holder's control socket and the guest's name there. */
+  | { readonly holder: string; readonly guest: string }
   /** Makes a sealed memory file; its descriptor is for QEMU. */
   | { readonly memfd: string; readonly bytes: number }
   /** A descriptor passed on by another part of the program; the region owns it from then on. */
@@ -40,13 +44,29 @@ export interface IvshmemRegion extends Region {
 /**
  * Maps a region after checking what lies behind it. A string is the path of a region file.
  * @throws {UndercroftError} ERR_UC_REGION_OPEN, ERR_UC_REGION_SIZE, ERR_UC_REGION_OWNER,
- * ERR_UC_NATIVE_MISSING
+ * ERR_UC_HOLDER, ERR_UC_NATIVE_MISSING
  */
 export function openIvshmemRegion(source: string | IvshmemSource): IvshmemRegion {
-  return new NativeRegion(openMapping(typeof source === "string" ? { path: source } : source));
+  if (typeof source === "string") return new NativeRegion(openMapping({ path: source }));
+  if ("holder" in source) return attachRegion(source.holder, source.guest);
+  return new NativeRegion(openMapping(source));
 }
 
-function openMapping(source: IvshmemSource): Mapping {
+function attachRegion(control: string, guest: string): IvshmemRegion {
+  const held = new Holder(control).attach(guest);
+  const doorbell = new RegionDoorbell(held);
+  try {
+    return new NativeRegion(
+      Mapping.openFd(held.region, held.bytes, `${guest} of ${control}`),
+      doorbell,
+    );
+  } catch (error) {
+    doorbell.close();
+    throw error;
+  }
+}
+
+function openMapping(source: Exclude<IvshmemSource, { readonly holder: string }>): Mapping {
   if ("memfd" in source) return Mapping.createMemfd(source.memfd, source.bytes);
   if ("fd" in source) return Mapping.openFd(source.fd, source.bytes, source.name);
   if ("pciBar" in source) return Mapping.openPciBar(source.pciBar);
@@ -80,10 +100,12 @@ class NativeRegion implements IvshmemRegion {
   readonly bytes: number;
   readonly name: string;
   readonly isSealed: boolean;
+  readonly doorbell?: RegionDoorbell;
   readonly #mapping: Mapping;
 
-  constructor(mapping: Mapping) {
+  constructor(mapping: Mapping, doorbell?: RegionDoorbell) {
     this.#mapping = mapping;
+    if (doorbell !== undefined) this.doorbell = doorbell;
     this.bytes = mapping.bytes;
     this.name = mapping.name;
     this.isSealed = mapping.isSealed;
@@ -126,6 +148,7 @@ class NativeRegion implements IvshmemRegion {
   }
 
   close(): void {
+    this.doorbell?.close();
     this.#mapping.close();
   }
 }

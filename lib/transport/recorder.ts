@@ -28,6 +28,7 @@ export function recordRegion(region: Region, path: string): Region {
   return {
     bytes: region.bytes,
     name: region.name,
+    ...(region.doorbell === undefined ? {} : { doorbell: region.doorbell }),
     copyOut: (offset, target) => region.copyOut(offset, target),
     copyIn: (offset, source) => region.copyIn(offset, source),
     storeU64: (offset, value) => region.storeU64(offset, value),

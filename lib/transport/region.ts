@@ -2,6 +2,7 @@
 // One guest's region as the rooms above see it, whatever carries it: an ivshmem file or memory of
 // this process. TRUST: everything read through it is hostile; callers copy once, then parse.
 import type { RingConsumer, RingPlacement, RingProducer } from "../model/model.ts";
+import type { Doorbell } from "./doorbell.ts";
 
 export interface DrainLimits {
   /** Private copy per drain call, in bytes. */
@@ -14,6 +15,8 @@ export interface Region {
   readonly bytes: number;
   /** Where it lies, for messages: a path or `memory`. */
   readonly name: string;
+  /** Wake-ups between the two sides, where the region has them; without, both poll. */
+  readonly doorbell?: Doorbell;
   /** Copies a span out once. Returns false when the mapping failed under us (E_MAPPING). */
   copyOut(offset: number, target: Uint8Array): boolean;
   /** Copies bytes in; the caller owns the page. */

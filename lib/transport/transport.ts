@@ -6,6 +6,7 @@ export {
   type RegionDescription,
   type RingDescription,
 } from "./describe-region.ts";
+export type { Doorbell } from "./doorbell.ts";
 export {
   type IvshmemRegion,
   type IvshmemSource,

@@ -145,7 +145,7 @@ test("a second QEMU for the same guest does not start", async () => {
   await guest.poke(1, 1);
 });
 
-test("the holder killed under it: doorbells ring on, in the next one's name too", async () => {
+test("the holder killed under it: doorbells go on, in the next one's name too", async () => {
   const manager = await rig.startManaged();
   rig.holder.add("web1", BYTES);
   const guest = await startGuest("web1");

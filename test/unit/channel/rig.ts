@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // A region in memory with the guest's ends of its rings, for the channel tests.
-import { GuestClock, GuestStream, type StreamItem } from "../../../lib/channel/channel.ts";
+import {
+  GuestClock,
+  GuestStream,
+  type StreamItem,
+  type StreamSession,
+} from "../../../lib/channel/channel.ts";
 import type { ControlRecord, GuestFault } from "../../../lib/model/model.ts";
 import { ManualClock } from "../../../lib/time/time.ts";
-import { type MemoryRegion, openMemoryRegion } from "../../../lib/transport/transport.ts";
+import {
+  type Doorbell,
+  type MemoryRegion,
+  openMemoryRegion,
+} from "../../../lib/transport/transport.ts";
 import {
   encodeRecord,
   FIELD_PATH,
@@ -40,12 +49,15 @@ export class StreamRig {
   readonly batches: Array<readonly StreamItem[]> = [];
   readonly controls: ControlRecord[] = [];
   readonly faults: Array<{ readonly fault: GuestFault; readonly evidence: Uint8Array }> = [];
+  /** Times that a ring woke the stream. */
+  awakened = 0;
   readonly #rings = new Map<number, DataRing>();
 
-  constructor(name = "g", dataCapacityLog2 = 16) {
+  constructor(name = "g", dataCapacityLog2 = 16, doorbell?: Doorbell) {
     const plan = { regionBytes: 1 << 20, dataRings: 2, dataCapacityLog2 };
     this.layout = planRegion({ ...plan, priorityCapacityLog2: 16 });
-    this.region = openMemoryRegion(1 << 20, name);
+    const region = openMemoryRegion(1 << 20, name);
+    this.region = doorbell === undefined ? region : Object.assign(region, { doorbell });
     this.stream = new GuestStream({
       guest: name,
       region: this.region,
@@ -53,6 +65,7 @@ export class StreamRig {
       recordBytesMax: 8192,
       limits: { batchBytes: 16384, recordsMax: 64 },
       guestClock: new GuestClock(this.clock),
+      awake: () => this.awakened++,
       hooks: {
         deliver: (items) => this.batches.push(items),
         control: (record) => this.controls.push(record),
@@ -71,8 +84,8 @@ export class StreamRig {
     return ring;
   }
 
-  start(): void {
-    this.stream.startSession(SESSION, 0);
+  start(session: Partial<StreamSession> = {}): void {
+    this.stream.startSession({ ...SESSION, ...session }, 0);
     for (const index of [PRIORITY, DATA0, DATA1]) this.ring(index).start(SESSION.sessionId);
   }
 
