@@ -75,9 +75,13 @@ __attribute__((flatten)) bool uc_emit_begin(struct uc_emit *emit, enum uc_urgenc
 __attribute__((flatten)) void uc_emit_end(struct uc_emit *emit)
 {
 	/* Published at once: it costs a fence, where a timer on an idle CPU would cost a wake-up. */
-	uc_record_end(&emit->record, true);
+	bool ring = uc_record_end(&emit->record, true);
+
 	if (emit->lane->shared)
 		spin_unlock(&emit->lane->lock);
+	/* Before interrupts are on again: the gate's grace period covers the register too. */
+	if (unlikely(ring))
+		uc_doorbell_ring();
 	local_irq_restore(emit->irq_flags);
 }
 
@@ -201,13 +205,16 @@ static void tick_here(void *data)
 {
 	struct uc_lane *lane = data;
 	unsigned long flags;
+	bool ring;
 
 	local_irq_save(flags);
 	if (lane->shared)
 		spin_lock(&lane->lock);
-	uc_ring_tick(&lane->ring);
+	ring = uc_ring_tick(&lane->ring);
 	if (lane->shared)
 		spin_unlock(&lane->lock);
+	if (ring)
+		uc_doorbell_ring();
 	local_irq_restore(flags);
 }
 

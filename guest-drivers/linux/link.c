@@ -26,6 +26,8 @@
 #define BUSY_NS 100000000ull
 #define BUSY_POLL_US 1000
 #define IDLE_POLL_US 3000
+/* Where the server rings for commands; a ring may be lost. */
+#define RUNG_POLL_US 20000
 #define GOODBYE_MS 500
 
 struct link_thread {
@@ -42,6 +44,8 @@ struct link_thread {
 	/* Set by who wants us gone, answered by the thread. */
 	u32 leave_reason;
 	bool left;
+	/* This round began because the server rang. */
+	bool rung;
 };
 
 /* There is one region, so there is one thread; task is NULL while there is none. */
@@ -116,6 +120,8 @@ static void run_commands(struct link_thread *self)
 		if (item.run)
 			uc_commands_execute(&item);
 		uc_command_finish(&self->reader, &item);
+		if (self->rung)
+			uc_doorbell_count_command();
 		uc_emit_plain(UC_PRIORITY, UC_RECORD_COMMAND_RESULT, &item.result);
 		self->busy_until_ns = now() + BUSY_NS;
 		/* Last: nothing may be written once parked. */
@@ -168,6 +174,20 @@ static u32 step(struct link_thread *self)
 	return self->link.state;
 }
 
+static void rest(struct link_thread *self)
+{
+	bool busy = now() < self->busy_until_ns;
+
+	if (!uc_doorbell_is_there())
+		usleep_range(busy ? BUSY_POLL_US : IDLE_POLL_US,
+			     busy ? BUSY_POLL_US * 2 : IDLE_POLL_US + BUSY_POLL_US);
+	else if (self->link.state == UC_LINK_READY &&
+		 self->link.session.features & UC_FEATURE_DOORBELL)
+		self->rung = uc_doorbell_wait(RUNG_POLL_US);
+	else
+		self->rung = uc_doorbell_wait(busy ? BUSY_POLL_US : IDLE_POLL_US);
+}
+
 static int run(void *data)
 {
 	struct link_thread *self = data;
@@ -188,10 +208,7 @@ static int run(void *data)
 			smp_store_release(&self->left, true);
 		}
 		try_to_freeze();
-		if (now() < self->busy_until_ns)
-			usleep_range(BUSY_POLL_US, BUSY_POLL_US * 2);
-		else
-			usleep_range(IDLE_POLL_US, IDLE_POLL_US + BUSY_POLL_US);
+		rest(self);
 	}
 	return 0;
 }
@@ -244,7 +261,7 @@ int uc_link_run(void *region, u64 region_bytes, u32 map_kind)
 		return -ENOMEM;
 	introduce(&hello, map_kind);
 	uc_link_init(&self->link, region, region_bytes, &link_ops, self, &hello,
-		     UC_FEATURE_CRC32C);
+		     UC_FEATURE_CRC32C | (uc_doorbell_is_there() ? UC_FEATURE_DOORBELL : 0));
 	uc_emit_reset();
 	uc_stats_reset();
 	uc_commands_reset();

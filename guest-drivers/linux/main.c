@@ -190,14 +190,17 @@ static int probe(struct pci_dev *device, const struct pci_device_id *id)
 	error = map_region(device);
 	if (error)
 		goto release;
+	uc_doorbell_open(device);
 	error = uc_link_run(region.memory, region.bytes, region.map_kind);
 	if (error)
 		goto unmap;
 	region.device = device;
-	pci_info(device, "region of %llu KiB mapped %s\n", region.bytes >> 10,
-		 region.map_kind == UC_MAP_WRITE_BACK ? "write-back" : "write-combining");
+	pci_info(device, "region of %llu KiB mapped %s, %s\n", region.bytes >> 10,
+		 region.map_kind == UC_MAP_WRITE_BACK ? "write-back" : "write-combining",
+		 uc_doorbell_is_there() ? "with a doorbell" : "polled");
 	return 0;
 unmap:
+	uc_doorbell_close();
 	unmap_region();
 release:
 	pci_release_region(device, REGION_BAR);
@@ -215,6 +218,7 @@ static void leave(u32 reason)
 static void remove(struct pci_dev *device)
 {
 	leave(UC_UNREGISTER_UNLOAD);
+	uc_doorbell_close();
 	unmap_region();
 	pci_release_region(device, REGION_BAR);
 	pci_disable_device(device);

@@ -71,12 +71,28 @@ static int show_sequence(char *buffer, const struct kernel_param *param)
 	return sysfs_emit(buffer, "%llu\n", uc_counter_load(&uc_sequence.last));
 }
 
+static int show_doorbell(char *buffer, const struct kernel_param *param)
+{
+	u64 rings = 0;
+	int cpu;
+
+	if (!uc_doorbell_is_there())
+		return sysfs_emit(buffer, "none\n");
+	for_each_possible_cpu(cpu)
+		rings += READ_ONCE(per_cpu_ptr(uc_stats, cpu)->doorbell_rings);
+	return sysfs_emit(buffer, "rings %llu interrupts %llu commands %llu\n", rings,
+			  uc_doorbell_interrupts(), uc_doorbell_commands());
+}
+
 static const struct kernel_param_ops state_ops = { .get = show_state };
+static const struct kernel_param_ops doorbell_ops = { .get = show_doorbell };
 static const struct kernel_param_ops word_ops = { .get = show_word };
 static const struct kernel_param_ops sequence_ops = { .get = show_sequence };
 
 module_param_cb(state, &state_ops, NULL, 0444);
 MODULE_PARM_DESC(state, "registration with the server");
+module_param_cb(doorbell, &doorbell_ops, NULL, 0444);
+MODULE_PARM_DESC(doorbell, "rings of the server, its interrupts, and commands they brought");
 module_param_cb(sensors, &word_ops, &uc_sensors_on, 0444);
 MODULE_PARM_DESC(sensors, "sensors that are on, UC_SENSOR_*");
 module_param_cb(capabilities, &word_ops, &uc_capabilities, 0444);

@@ -168,6 +168,22 @@ void uc_emit_free(void);
 void uc_emit_tick(void);
 void uc_emit_add_losses(struct uc_status *status);
 
+/* ---- doorbell.c -------------------------------------------------------------------------- */
+
+/* Takes the device's doorbell into use if it has one that is ours. */
+void uc_doorbell_open(struct pci_dev *device);
+/* Nobody may ring or wait any more. */
+void uc_doorbell_close(void);
+bool uc_doorbell_is_there(void);
+/* Rings the server. Any context; only where there is a doorbell. */
+void uc_doorbell_ring(void);
+/* Sleeps until the server rings, the time is over or the thread must stop. True: it rang. */
+bool uc_doorbell_wait(u32 microseconds);
+/* A command was found because the server rang. */
+void uc_doorbell_count_command(void);
+u64 uc_doorbell_interrupts(void);
+u64 uc_doorbell_commands(void);
+
 /* ---- link.c ----------------------------------------------------------------------------- */
 
 int uc_link_run(void *region, u64 region_bytes, u32 map_kind);
@@ -194,6 +210,7 @@ struct uc_stats {
 	u64 verdicts_denied;
 	u64 hashes_done;
 	u64 hashes_skipped;
+	u64 doorbell_rings;
 };
 
 extern struct uc_stats __percpu *uc_stats;

@@ -7,6 +7,7 @@ import { readFile, rm } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import type { Duplex, Readable } from "node:stream";
 import { UndercroftError } from "../errors/errors.ts";
+import { DOORBELL_VECTORS } from "../wire/wire.ts";
 import { isReadable } from "./cache.ts";
 import type { GuestKernel } from "./kernels.ts";
 import { LineQueue } from "./line-queue.ts";
@@ -15,10 +16,14 @@ import { Qmp } from "./qmp.ts";
 /** What executes the guest's instructions: the processor itself, or QEMU's translator. */
 export type Accelerator = "kvm" | "tcg";
 
-/** A region to give a guest as an ivshmem-plain device. */
-export interface GuestRegion {
-  readonly path: string;
-  readonly bytes: number;
+/**
+ * A region to give a guest: a file as an ivshmem-plain device, or what the holder keeps behind a
+ * guest's socket as an ivshmem-doorbell device.
+ */
+export type GuestRegion = RegionPlacement &
+  ({ readonly path: string; readonly bytes: number } | { readonly doorbell: string });
+
+interface RegionPlacement {
   /** Above 4 GiB a guest may map it write-back; below, its firmware makes it uncachable. */
   readonly placement?: "high" | "low";
 }
@@ -209,10 +214,15 @@ function acceleratorArgument(accelerator: Accelerator, icount: boolean): string 
 }
 
 function regionArguments(region: GuestRegion): string[] {
-  const { path, bytes, placement } = region;
-  const file = `mem-path=${commaEscaped(path)},size=${bytes}`;
+  const space = region.placement === "low" ? [] : highPlacement;
+  if ("doorbell" in region) {
+    const device = `ivshmem-doorbell,chardev=doorbell,vectors=${DOORBELL_VECTORS}`;
+    const socket = `socket,id=doorbell,path=${commaEscaped(region.doorbell)}`;
+    return [...space, "-chardev", socket, "-device", device];
+  }
+  const file = `mem-path=${commaEscaped(region.path)},size=${region.bytes}`;
   return [
-    ...(placement === "low" ? [] : highPlacement),
+    ...space,
     ...["-object", `memory-backend-file,id=region,share=on,${file}`],
     ...["-device", "ivshmem-plain,memdev=region"],
   ];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Generated from guest-drivers/wire/uc_wire.h by scripts/wire-gen.ts. Do not edit.
 
-export const WIRE_HASH = 0xfd4c91bd as const;
+export const WIRE_HASH = 0xcf87845e as const;
 export const WIRE_MAJOR = 1 as const;
 export const PROTOCOL_MIN = 1 as const;
 export const PROTOCOL_MAX = 1 as const;
@@ -25,6 +25,7 @@ export const RING_PACKET = 4 as const;
 export const FEATURE_CRC32C = 1n as const;
 export const FEATURE_DOORBELL = 2n as const;
 export const FEATURES_KNOWN = 3n as const;
+export const DOORBELL_POSITION = 8 as const;
 export const DOORBELL_REGISTER = 12 as const;
 export const DOORBELL_PEER_SERVER = 0 as const;
 export const DOORBELL_PEER_GUEST = 1 as const;

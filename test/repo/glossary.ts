@@ -24,11 +24,12 @@ export const refusedWords: readonly RefusedWord[] = [
   },
   { word: "appliance", use: "server" },
   { word: "svm", use: "server VM" },
-  // How iproute2 names the bridge of an interface, and libvirt a shmem device that migrates.
+  // How iproute2 names the bridge of an interface, libvirt a shmem device that migrates, and the
+  // kernel a device that may write by itself.
   {
     word: "master",
     use: "server or manager",
-    allowed: /master br\w+|\.master\b|\bmaster\?:|"master"|role='master'/g,
+    allowed: /master br\w+|\.master\b|\bmaster\?:|"master"|role='master'|pci_set_master/g,
   },
   { word: "slave", use: "guest or server" },
   { word: "backend", use: "manager", allowed: /memory-backend-\w+|fsnotify_backend/gi },
