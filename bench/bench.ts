@@ -27,6 +27,11 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     about: "T6: out of a real guest: the ring beside virtio-serial and TCP over a tap",
     load: async () => (await import("./guest-transport.ts")).guestTransportBench(),
   },
+  doorbell: {
+    about:
+      "T5: a guest's event to the server's callback and a command's round trip, rung and polled",
+    load: async () => (await import("./doorbell.ts")).doorbellBench(),
+  },
   network: {
     about: "N5, N6: captures to events beside ndpiReader and tshark; the tap beside dumpcap",
     load: async () => (await import("./network.ts")).networkBench(),

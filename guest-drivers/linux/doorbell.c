@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * The doorbell of an ivshmem-doorbell device: the register in BAR 0 by which the server is rung, and
- * the interrupt by which the server rings for commands. A device without MSI-X (ivshmem-plain) has
- * neither, and the link's thread polls. Opened by main.c before the link runs, closed after it.
+ * The doorbell of an ivshmem-doorbell device: the register in BAR 0 by which the server is rung,
+ * and the interrupt by which the server rings for commands. A device without MSI-X (ivshmem-plain)
+ * has neither, and the link's thread polls. Opened by main.c before the link runs, closed after it.
  */
 #include <linux/hrtimer.h>
 #include <linux/interrupt.h>

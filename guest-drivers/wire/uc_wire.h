@@ -64,10 +64,10 @@
 
 /*
  * Doorbells, where the region is an ivshmem-doorbell device. A peer is rung by storing its id << 16
- * | vector in the device's register at that offset of BAR 0; the guest's own id stands at POSITION.
- * Ids are fixed: each guest has a namespace of its own. Nothing is believed for a ring, and one may be lost: who waits for it looks
- * by itself now and then. Both vectors of both peers exist; DATA tells the server that a record
- * crossed its wake_at, COMMAND the guest that a command was published.
+ * | vector at offset REGISTER of the device's BAR 0; the guest's own id stands at POSITION. Ids are
+ * fixed: each guest has a namespace of its own. Nothing is believed for a ring, and one may be
+ * lost: who waits for it looks by itself now and then. Both vectors of both peers exist; DATA tells
+ * the server that a record crossed its wake_at, COMMAND the guest that a command was published.
  */
 #define UC_DOORBELL_POSITION 8u
 #define UC_DOORBELL_REGISTER 12u

@@ -13,7 +13,7 @@
 #define UC_WIRE_ASSERT _Static_assert
 #endif
 
-#define UC_WIRE_HASH 0xcf87845eu
+#define UC_WIRE_HASH 0x8adf9c44u
 
 UC_WIRE_ASSERT(sizeof(struct uc_superblock) == 96, "uc_superblock");
 UC_WIRE_ASSERT(offsetof(struct uc_superblock, magic) == 0,

@@ -62,6 +62,8 @@ export class DrainLoop {
 
   /** Ends a pause early: something is known to wait. */
   wake(): void {
+    // What waits is likely to be followed by more: an answer, if nothing else.
+    this.#pauseMs = PAUSE_MS_MIN;
     this.#isWanted = this.#isRound;
     if (!this.#running || this.#timer === undefined) return;
     clearTimeout(this.#timer);

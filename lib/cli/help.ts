@@ -44,7 +44,7 @@ Options:
   --region-size MIB  size of the guest's region in MiB, a power of two, default 32
 `,
   serve: `Usage: undercroft serve --libvirt [OPTION]...
-       undercroft serve --region NAME=PATH [--region NAME=PATH]... [OPTION]...
+       undercroft serve [--region NAME=PATH]... [--doorbell NAME]... [OPTION]...
 
 Protects running guests until Ctrl-C: registers each guest when its driver asks, has it
 monitored, detects and responds. With --libvirt it serves every protected domain while that
@@ -60,6 +60,8 @@ Options:
                       region to make for a redirector, default
                       /dev/shm/undercroft-redirector
   --region NAME=PATH  a guest's name and its region file; once for each guest
+  --doorbell NAME     a guest whose region and doorbell the holder keeps; once for each
+  --holder PATH       the holder's socket, default /run/undercroft-holder/control
   --indicators FILE   what is known to be bad
   --policy FILE       what to do about it, in place of the default
   --json              print every state change, finding and command as a line of JSON

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// `undercroft serve`: protects running guests, those of libvirt or those whose region files are
-// named. A guest whose region is not usable is reported and left out; the others are served.
+// `undercroft serve`: protects running guests, those of libvirt or those whose region files or
+// names at the holder are given. A guest whose region is not usable is reported and left out; the
+// others are served.
 import process from "node:process";
 import { isUndercroftError, UndercroftError } from "../errors/errors.ts";
+import { HOLDER_CONTROL } from "../native/native.ts";
 import { createServer, type Server } from "../server/server.ts";
-import { openIvshmemRegion, type Region } from "../transport/transport.ts";
+import { type IvshmemSource, openIvshmemRegion, type Region } from "../transport/transport.ts";
 import { decodeSuperblock, PAGE_BYTES, printable, SUPERBLOCK_LAYOUT } from "../wire/wire.ts";
 import { DomainService } from "./domain-service.ts";
 import { belowText, connectionOf, connectionOptions } from "./domains.ts";
@@ -18,8 +20,10 @@ import { GuestWatch } from "./watch.ts";
 /** libvirt stands a guest still for seconds when it saves or sets it back, before it says so. */
 const libvirtSilenceMs = 5000;
 
-interface NamedPath {
+interface NamedRegion {
   readonly name: string;
+  readonly source: IvshmemSource;
+  /** For messages. */
   readonly path: string;
 }
 
@@ -27,6 +31,8 @@ interface NamedPath {
 export async function serve(args: readonly string[]): Promise<number> {
   const parsed = readArguments("serve", args, {
     region: { type: "string", multiple: true },
+    doorbell: { type: "string", multiple: true },
+    holder: { type: "string" },
     indicators: { type: "string" },
     policy: { type: "string" },
     json: { type: "boolean" },
@@ -36,7 +42,13 @@ export async function serve(args: readonly string[]): Promise<number> {
     "redirector-region": { type: "string" },
   });
   const isLibvirt = parsed.values.libvirt === true;
-  const wanted = namedPaths(parsed.values.region, isLibvirt);
+  const wanted = [...namedFiles(parsed), ...heldGuests(parsed)];
+  if (isLibvirt && wanted.length > 0) {
+    throw usageError("serve", "--libvirt, or guests by --region and --doorbell, not both");
+  }
+  if (!isLibvirt && wanted.length === 0) {
+    throw usageError("serve", "--region NAME=PATH, --doorbell NAME or --libvirt is missing");
+  }
   const file = textOption(parsed, "indicators");
   const indicators = file === undefined ? [] : await readIndicators(file);
   const server = createServer({
@@ -85,27 +97,32 @@ async function serveDomains(server: Server, parsed: Arguments): Promise<number> 
   return 0;
 }
 
-function namedPaths(values: unknown, isLibvirt: boolean): NamedPath[] {
-  const texts = Array.isArray(values) ? (values as readonly string[]) : [];
-  if (isLibvirt && texts.length > 0) throw usageError("serve", "--region or --libvirt, not both");
-  if (!isLibvirt && texts.length === 0) {
-    throw usageError("serve", "--region NAME=PATH or --libvirt is missing");
-  }
-  return texts.map((text) => {
+const textsOf = (value: unknown): readonly string[] =>
+  Array.isArray(value) ? (value as readonly string[]) : [];
+
+function namedFiles({ values }: Arguments): NamedRegion[] {
+  return textsOf(values.region).map((text) => {
     const at = text.indexOf("=");
     const [name, path] = [text.slice(0, at), text.slice(at + 1)];
-    if (at > 0 && path !== "") return { name, path };
+    if (at > 0 && path !== "") return { name, path, source: { path } };
     throw usageError("serve", `--region "${text}": must be NAME=PATH`);
   });
 }
 
+function heldGuests(parsed: Arguments): NamedRegion[] {
+  const holder = textOption(parsed, "holder") ?? HOLDER_CONTROL;
+  return textsOf(parsed.values.doorbell).map((guest) => {
+    return { name: guest, path: holder, source: { holder, guest } };
+  });
+}
+
 /** Attaches what can be attached and says why the rest cannot. */
-function attachAll(server: Server, wanted: readonly NamedPath[], json: boolean): Region[] {
+function attachAll(server: Server, wanted: readonly NamedRegion[], json: boolean): Region[] {
   const regions: Region[] = [];
-  for (const { name, path } of wanted) {
+  for (const { name, path, source } of wanted) {
     let region: Region | undefined;
     try {
-      region = openIvshmemRegion(path);
+      region = openIvshmemRegion(source);
       refuseForeign(region);
       if (!json) new GuestWatch(server, name, (line) => process.stdout.write(`${line}\n`));
       server.attachGuest({ name, region });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Generated from guest-drivers/wire/uc_wire.h by scripts/wire-gen.ts. Do not edit.
 
-export const WIRE_HASH = 0xcf87845e as const;
+export const WIRE_HASH = 0x8adf9c44 as const;
 export const WIRE_MAJOR = 1 as const;
 export const PROTOCOL_MIN = 1 as const;
 export const PROTOCOL_MAX = 1 as const;

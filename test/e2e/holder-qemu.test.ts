@@ -5,12 +5,14 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { EventFd, type HeldRegion, Mapping } from "../../lib/native/native.ts";
+import { runCli } from "../guest/run-cli.ts";
 import { HolderRig, until } from "../holder/programs.ts";
 import { QtestGuest } from "../holder/qtest.ts";
 
 const BYTES = 1 << 20;
 const GUEST = 1;
 const SERVER = 0;
+const CLI_MS = 60_000;
 
 let rig: HolderRig;
 let guests: QtestGuest[];
@@ -168,6 +170,17 @@ test("the holder killed under it: doorbells go on, in the next one's name too", 
   expect(after.byteAt(70_000)).toBe(5);
   expect(rig.holder.list()[0]?.pid).toBe(guest.process.pid);
   after.close();
+});
+
+test("the program names a guest that is not kept, and a holder that is not there", async () => {
+  await rig.start();
+  const args = ["serve", "--doorbell", "web1", "--holder"];
+  const unknown = await runCli([...args, rig.holder.path], CLI_MS);
+  expect(unknown.status).toBe(1);
+  expect(unknown.stderr).toContain("no guest web1 is kept here (ERR_UC_HOLDER)");
+  const absent = await runCli([...args, join(rig.directory, "none")], CLI_MS);
+  expect(absent.status).toBe(1);
+  expect(absent.stderr).toMatch(/guest web1: the holder at .*none does not answer: ENOENT/);
 });
 
 test("without a holder that knows the guest, QEMU does not start and says so", async () => {

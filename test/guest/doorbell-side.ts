@@ -12,7 +12,6 @@ import { type IvshmemRegion, openIvshmemRegion } from "../../lib/transport/trans
 export const GUEST_NAME = "web1";
 export const GUEST_FILE = "/tmp/uc-doorbell";
 const STEP_MS = 60_000;
-const PLAN = { dataRings: 2 };
 
 /** What the driver counts. */
 export interface DriverNumbers {
@@ -36,7 +35,7 @@ export class ServedGuest {
   readonly faults: string[] = [];
   readonly #outcomes = new Map<bigint, string>();
 
-  constructor(region: IvshmemRegion) {
+  constructor(region: IvshmemRegion, dataRings: number) {
     this.region = region;
     this.server.on("events", ({ items }) => {
       for (const item of items) {
@@ -50,19 +49,20 @@ export class ServedGuest {
     this.server.on("state", ({ to }) => this.states.push(to));
     this.server.on("fault", ({ fault, reason }) => this.faults.push(`${fault}: ${reason}`));
     this.server.on("command", ({ id, outcome }) => this.#outcomes.set(id, outcome));
-    this.server.attachGuest({ name: GUEST_NAME, region, plan: PLAN });
+    this.server.attachGuest({ name: GUEST_NAME, region, plan: { dataRings } });
     this.server.start();
   }
 
-  static attach(holder: Holder): ServedGuest {
-    return new ServedGuest(openIvshmemRegion({ holder: holder.path, guest: GUEST_NAME }));
+  static attach(holder: Holder, dataRings: number = 2): ServedGuest {
+    const region = openIvshmemRegion({ holder: holder.path, guest: GUEST_NAME });
+    return new ServedGuest(region, dataRings);
   }
 
   /** The same region without its doorbell: both sides poll. */
-  static attachPolled(holder: Holder): ServedGuest {
+  static attachPolled(holder: Holder, dataRings: number = 2): ServedGuest {
     const { region, bytes, server, guest } = holder.attach(GUEST_NAME);
     for (const fd of [...server, ...guest]) closeSync(fd);
-    return new ServedGuest(openIvshmemRegion({ fd: region, bytes }));
+    return new ServedGuest(openIvshmemRegion({ fd: region, bytes }), dataRings);
   }
 
   get stats(): GuestStats {
@@ -84,12 +84,21 @@ export class ServedGuest {
   /** Sends a ping and waits for its answer. */
   async ping(): Promise<void> {
     const { id } = this.server.send(GUEST_NAME, { kind: "ping" }, { requestedBy: "test" });
-    await this.answered(id);
+    await until(() => this.#outcomes.get(id) === "done", `the answer to command ${id}`);
   }
 
-  answered(id: bigint): Promise<void> {
-    const isDone = (): boolean => this.#outcomes.get(id) === "done";
-    return until(isDone, `the answer to command ${id}`);
+  /** The same; returns how long the answer took. */
+  async pingMs(): Promise<number> {
+    const beganMs = performance.now();
+    const isDone = new Promise<number>((resolve) => {
+      const end = this.server.on("command", ({ command, outcome }) => {
+        if (command.kind !== "ping" || outcome !== "done") return;
+        end();
+        resolve(performance.now() - beganMs);
+      });
+    });
+    this.server.send(GUEST_NAME, { kind: "ping" }, { requestedBy: "test" });
+    return isDone;
   }
 
   /** Stops serving as a process that is killed does: the session stays open in the region. */
@@ -125,9 +134,18 @@ export class AskedGuest {
 
   async numbers(): Promise<DriverNumbers> {
     this.#guest.sendLine("numbers");
-    const line = await this.isReady();
-    const [, rings, , interrupts, , commands] = line.split(" ");
+    const [, , rings, , interrupts, , commands] = (await this.isReady()).split(" ");
     return { rings: Number(rings), interrupts: Number(interrupts), commands: Number(commands) };
+  }
+
+  /** Like begin(); the guest then tells when it opened each, in ns of its boot-time clock. */
+  beginStamped(count: number, pauseUs: number): void {
+    this.#guest.sendLine(`stamp ${GUEST_FILE} ${count} ${pauseUs}`);
+  }
+
+  async stamps(): Promise<number[]> {
+    const [, ...stamps] = (await this.isReady()).split(" ");
+    return stamps.map(Number);
   }
 
   async reload(): Promise<void> {
@@ -150,12 +168,12 @@ export class AskedGuest {
         await this.#monitored();
         this.#guest.sendLine("yes");
       }
-      if (line.startsWith("told numbers ")) told = line.slice("told numbers ".length);
+      if (line.startsWith("told ")) told = line.slice("told ".length);
     }
   }
 }
 
-/** Lets nothing of this process's event loop run for so long, as a pause of its collector might. */
+/** Lets nothing of this process's event loop run for so long, as a long pause of any kind might. */
 export function stall(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }

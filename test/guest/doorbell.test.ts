@@ -13,6 +13,7 @@ import {
 import { HolderRig, type LineProcess } from "../holder/programs.ts";
 import { AskedGuest, GUEST_NAME, ServedGuest, stall, until } from "./doorbell-side.ts";
 import { assertGuestRun, runGuestCases } from "./harness.ts";
+import { startCli } from "./run-cli.ts";
 
 const REGION_BYTES = 16 << 20;
 const LIMIT_SECONDS = 240;
@@ -187,6 +188,26 @@ test("holder and server killed under the guest, and the driver loaded again", as
       await asked.reload();
       await works();
     }
+    expect(served.stats.loss).toMatchObject({ unaccounted: 0 });
+  });
+});
+
+test("the program serves it, and takes over from one that was killed", async () => {
+  const args = ["serve", "--json", "--doorbell", GUEST_NAME, "--holder", rig.holder.path];
+  const monitored = /"kind":"state","guest":"web1",[^\n]*"to":"monitored"/;
+  await runGuest(async (asked) => {
+    const before = (await asked.numbers()).rings;
+    served.close();
+    for (let round = 0; round < 2; round++) {
+      const program = startCli(args, LIMIT_SECONDS * 1000);
+      await program.said(monitored);
+      await asked.open(5, 100_000);
+      program.child.kill("SIGKILL");
+      await program.ended;
+    }
+    expect((await asked.numbers()).rings - before).toBeGreaterThan(5);
+    served = ServedGuest.attach(rig.holder);
+    await served.isMonitored();
     expect(served.stats.loss).toMatchObject({ unaccounted: 0 });
   });
 });

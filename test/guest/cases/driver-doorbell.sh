@@ -14,6 +14,7 @@ reloads=0
 while request=$(ask next); do
   case $request in
     open*) open-files ${request#open } ;;
+    stamp*) open-files ${request#stamp } stamps >&8 ;;
     numbers) host_say "told numbers $(cat $parameters/doorbell)" ;;
     reload) rmmod undercroft && load_driver && reloads=$((reloads + 1)) ;;
     *) break ;;
