@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The holder over real sockets: what QEMU is told, who is refused, and that nobody can hold it up.
+// The holder, built with sanitizers, over real sockets: what QEMU is told, who is refused, and that
+// nobody can hold it up.
 import { spawnSync } from "node:child_process";
 import { chmodSync, closeSync, existsSync, statSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { EventFd, Holder, Mapping } from "../../lib/native/native.ts";
-import { HOLDER_PROGRAM, HolderRig, LineProcess, until } from "./programs.ts";
+import { HolderRig, LineProcess, sanitizedHolder, until } from "./programs.ts";
 
+const PROGRAM = sanitizedHolder();
 const BYTES = 1 << 20;
 const SEALS = 0x1 | 0x2 | 0x4;
 const NOBODY = 65534;
@@ -21,7 +23,7 @@ const SETUP = [
 let rig: HolderRig;
 
 beforeEach(() => {
-  rig = new HolderRig();
+  rig = new HolderRig(PROGRAM);
 });
 
 afterEach(() => rig.close());
@@ -267,7 +269,7 @@ test("descriptors that are handed out are the caller's, and none leaks", async (
 test("a second holder leaves the first one's sockets alone", async () => {
   await rig.start();
   rig.holder.add("web1", BYTES);
-  const second = new LineProcess(HOLDER_PROGRAM, ["--directory", `${rig.directory}/run`]);
+  const second = new LineProcess(PROGRAM, ["--directory", `${rig.directory}/run`]);
   expect(await second.end()).toBe(1);
   expect(second.errors.join()).toContain("another process listens");
   await rig.connect("web1").line("set up");
@@ -289,7 +291,7 @@ test.each([
   [["--directory", "/tmp"], 1, "/tmp must belong to user"],
   [["--directory", `/tmp/${"x".repeat(300)}`], 1, "too long"],
 ])("wrong usage %# is told", (args, status, text) => {
-  const result = spawnSync(HOLDER_PROGRAM, args, { encoding: "utf8" });
+  const result = spawnSync(PROGRAM, args, { encoding: "utf8" });
   expect([result.status, result.stdout + result.stderr]).toEqual([
     status,
     expect.stringContaining(text),

@@ -3,7 +3,7 @@
 // and all ended with the test that started them.
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -12,8 +12,26 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Holder } from "../../lib/native/native.ts";
 import { compile, ROOT } from "../addon/compile.ts";
 
-export const HOLDER_PROGRAM: string = `${ROOT}build/undercroft-holder`;
+const HOLDER_PROGRAM: string = `${ROOT}build/undercroft-holder`;
 const WAIT_MS = 10_000;
+
+const built = new Map<string, string>();
+
+/** Built once a test file; files that run side by side have programs of their own. */
+function program(name: string, sources: readonly string[], flags?: readonly string[]): string {
+  const place = `${name}-${process.env.VITEST_POOL_ID ?? 0}`;
+  const path = built.get(name) ?? compile(place, sources, flags);
+  built.set(name, path);
+  return path;
+}
+
+/** The holder built to end at its first wrong access. */
+export function sanitizedHolder(): string {
+  const lists = JSON.parse(readFileSync(`${ROOT}addon/sources.json`, "utf8"));
+  return program("holder-sanitized", lists.holder, [
+    ...["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"],
+  ]);
+}
 
 /** A child process that is spoken to line by line. */
 export class LineProcess {
@@ -92,23 +110,28 @@ export async function until(isTrue: () => boolean, what: string): Promise<void> 
 export class HolderRig {
   readonly directory: string = mkdtempSync(join(tmpdir(), "uc-holder-"));
   readonly holder: Holder = new Holder(join(this.directory, "run/control"));
+  readonly #program: string;
   readonly #processes: LineProcess[] = [];
   readonly #holders: LineProcess[] = [];
+
+  constructor(program: string = HOLDER_PROGRAM) {
+    this.#program = program;
+  }
 
   /** A holder that nobody restarts. */
   async start(...options: string[]): Promise<LineProcess> {
     const args = ["--directory", join(this.directory, "run"), ...options];
-    const program = new LineProcess(HOLDER_PROGRAM, args);
-    this.#holders.push(program);
+    const holder = new LineProcess(this.#program, args);
+    this.#holders.push(holder);
     await this.answers();
-    return program;
+    return holder;
   }
 
   /** A service manager with a holder; lines of the holder's are its errors. */
   async startManaged(): Promise<LineProcess> {
-    const program = compile("service-manager", ["test/holder/service-manager.c"]);
-    const run = [HOLDER_PROGRAM, "--directory", join(this.directory, "run")];
-    const manager = this.#own(new LineProcess(program, [join(this.directory, "notify"), ...run]));
+    const path = program("service-manager", ["test/holder/service-manager.c"]);
+    const run = [this.#program, "--directory", join(this.directory, "run")];
+    const manager = this.#own(new LineProcess(path, [join(this.directory, "notify"), ...run]));
     await manager.line("ready");
     return manager;
   }
@@ -119,14 +142,14 @@ export class HolderRig {
 
   /** A program in QEMU's place. */
   connect(guest: string, ...args: string[]): LineProcess {
-    const program = compile("holder-peer", ["test/holder/peer.c"]);
-    return this.#own(new LineProcess(program, [this.socketOf(guest), ...args]));
+    const peer = program("holder-peer", ["test/holder/peer.c"]);
+    return this.#own(new LineProcess(peer, [this.socketOf(guest), ...args]));
   }
 
   /** The same as another user; without a guest at the control socket. */
   connectAs(uid: number, guest: string | undefined): LineProcess {
-    const program = compile("holder-peer", ["test/holder/peer.c"]);
-    const words = ["--reuid", String(uid), "--clear-groups", "--", program];
+    const peer = program("holder-peer", ["test/holder/peer.c"]);
+    const words = ["--reuid", String(uid), "--clear-groups", "--", peer];
     const path = guest === undefined ? this.holder.path : this.socketOf(guest);
     return this.#own(new LineProcess("setpriv", [...words, path]));
   }

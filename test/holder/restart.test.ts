@@ -5,15 +5,16 @@ import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { EventFd, type HeldRegion, Mapping } from "../../lib/native/native.ts";
-import { HOLDER_PROGRAM, HolderRig, type LineProcess, until } from "./programs.ts";
+import { HolderRig, type LineProcess, sanitizedHolder, until } from "./programs.ts";
 
+const PROGRAM = sanitizedHolder();
 const BYTES = 1 << 20;
 const KINDS = ["region", "server0", "server1", "guest0", "guest1", "listener", "peer"];
 
 let rig: HolderRig;
 
 beforeEach(() => {
-  rig = new HolderRig();
+  rig = new HolderRig(PROGRAM);
 });
 
 afterEach(() => rig.close());
@@ -137,7 +138,7 @@ test("what is handed back and makes no guest is told and dropped", async () => {
   const names = "region.web1:server0.web2:nonsense:region.web1:region.../x";
   const file = openSync(`${rig.directory}/file`, "w+");
   const script = `LISTEN_PID=$$ LISTEN_FDS=5 LISTEN_FDNAMES=${names} exec "$0" --directory "$1"`;
-  const child = spawn("sh", ["-c", script, HOLDER_PROGRAM, `${rig.directory}/run`], {
+  const child = spawn("sh", ["-c", script, PROGRAM, `${rig.directory}/run`], {
     stdio: ["ignore", "ignore", "pipe", file, file, file, file, file],
   });
   let said = "";
