@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // How the stream of one guest sleeps: says in the region from where on it wants to be rung, hears
 // the rings and counts what came of them. Used by guest-stream.ts.
-// TRUST: the guest may overwrite what is said and ring as it likes; it costs it only its own speed.
+// TRUST: the guest may overwrite what is said and ring as it likes. It loses its own speed by it:
+// one that rings more often than it was asked to is not heard any more, before that costs much.
 import { CONSUMER_STAT, type RingConsumer } from "../model/model.ts";
 import type { Doorbell, Region } from "../transport/transport.ts";
 import { FEATURE_DOORBELL, RING_CONSUMER_LAYOUT } from "../wire/wire.ts";
@@ -19,9 +20,12 @@ export interface DoorbellStats {
   readonly rings: number;
   /** Times that a look found what no ring had told of. */
   readonly missed: number;
-  /** Times that rings brought nothing so often that they were no longer listened to. */
+  /** Times that it rang more often than it was asked to, and was no longer listened to. */
   readonly storms: number;
 }
+
+/** A place is crossed once each time that it is armed; rings of some times before may be late. */
+const ARMINGS_MAX = 4;
 
 /** One guest's doorbell. */
 export class GuestDoorbell {
@@ -31,7 +35,10 @@ export class GuestDoorbell {
   readonly #awake: () => void;
   #isListening = false;
   #isArmed = false;
-  #hasRead = true;
+  // Rings that a driver which keeps the rules may still ring.
+  #allowed = 0;
+  // The first ones may be left from a session before.
+  #isFresh = true;
   #ringCount = 0;
   #missed = 0;
   #storms = 0;
@@ -61,15 +68,12 @@ export class GuestDoorbell {
   start(features: bigint): void {
     this.stop();
     if ((features & FEATURE_DOORBELL) === 0n) return;
-    this.#hasRead = true;
+    this.#allowed = ARMINGS_MAX * this.#rings.length;
+    this.#isFresh = true;
     this.#isListening = true;
     this.#doorbell.listen({
       onRing: (rings) => this.#onRing(rings),
-      onStorm: () => {
-        this.#storms++;
-        this.stop();
-        this.#awake();
-      },
+      onStorm: () => this.#giveUp(),
     });
   }
 
@@ -88,26 +92,35 @@ export class GuestDoorbell {
       // pairs with the fence between tail and wake_at in guest-drivers/core/uc_ring.c.
       this.#region.storeU64(consumerOffset + RING_CONSUMER_LAYOUT.wakeAt, head + 1n);
     }
+    const most = ARMINGS_MAX * this.#rings.length;
+    this.#allowed = Math.min(this.#allowed + this.#rings.length, most);
     this.#isArmed = true;
     return true;
   }
 
   /** Something was read. isLook: while it was armed, and not at its last look before sleeping. */
-  hasRead(isLook: boolean): void {
-    this.#hasRead = true;
+  noteRead(isLook: boolean): void {
     if (isLook && this.#isArmed) this.#missed++;
     this.#isArmed = false;
   }
 
-  // A ring is worth something when anything was read since the one before it.
   #onRing(rings: number): boolean {
-    const wasWorth = this.#hasRead;
-    this.#hasRead = false;
     this.#ringCount += rings;
-    if (this.#isArmed) {
+    if (!this.#isFresh) this.#allowed -= rings;
+    this.#isFresh = false;
+    if (this.#allowed < 0) {
+      this.#giveUp();
+    } else if (this.#isArmed) {
       this.#isArmed = false;
       this.#awake();
     }
-    return wasWorth;
+    return true;
+  }
+
+  // Polled until its next session.
+  #giveUp(): void {
+    this.#storms++;
+    this.stop();
+    this.#awake();
   }
 }

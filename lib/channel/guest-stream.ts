@@ -214,7 +214,7 @@ export class GuestStream {
       this.#report();
       return 0;
     }
-    this.#doorbell?.hasRead(isLook);
+    this.#doorbell?.noteRead(isLook);
     this.#context = { ...this.#context, clockOffsetMs: this.#options.guestClock.offsetMs };
     const bytesBefore = this.#bytes;
     const records = this.#merge();
