@@ -50,6 +50,7 @@ function buildServerPackage(): void {
   copy("build/undercroft.node", tree, `${home}/${prebuild}/undercroft.node`);
   const sum = createHash("sha256").update(readFileSync(join(root, "build/undercroft.node")));
   put(tree, `${home}/${prebuild}/SHA256SUMS`, `${sum.digest("hex")}  undercroft.node\n`, 0o644);
+  copy("build/undercroft-holder", tree, `${home}/undercroft-holder`);
   copy("package.json", tree, `${home}/package.json`);
   copy("guest-drivers", tree, `${home}/guest-drivers`);
   copy("LICENSES", tree, "usr/share/doc/undercroft/LICENSES");
@@ -58,8 +59,8 @@ function buildServerPackage(): void {
   copy("node_modules/node/bin/node", tree, `${home}/node`);
   put(tree, "usr/bin/undercroft", `#!/bin/sh\nexec /${home}/node /${home}/dist/cli/cli.js "$@"\n`);
   const units = "hypervisor/systemd";
-  for (const unit of ["undercroft.service", "undercroft-redirector.service"]) {
-    copy(`${units}/${unit}`, tree, `lib/systemd/system/${unit}`);
+  for (const unit of ["undercroft", "undercroft-redirector", "undercroft-holder"]) {
+    copy(`${units}/${unit}.service`, tree, `lib/systemd/system/${unit}.service`);
   }
   copy(`${units}/undercroft.sysusers`, tree, "usr/lib/sysusers.d/undercroft.conf");
   copy(`${units}/undercroft.tmpfiles`, tree, "usr/lib/tmpfiles.d/undercroft.conf");

@@ -12,6 +12,7 @@ const PROGRAM = sanitizedHolder();
 const BYTES = 1 << 20;
 const SEALS = 0x1 | 0x2 | 0x4;
 const NOBODY = 65534;
+const OTHER = 65533;
 // Version, its own id, the region; then the server's eventfds and its own.
 const SETUP = [
   "message 0 none 0 -1",
@@ -140,7 +141,6 @@ describe("a guest's QEMU", () => {
 
   test("of another user is refused by the kernel's word, unless it is QEMU's user", async () => {
     const holder = await rig.start();
-    chmodSync(rig.directory, 0o711);
     rig.holder.add("web1", BYTES);
     const { mode, uid } = statSync(rig.socketOf("web1"));
     expect([mode & 0o777, uid]).toEqual([0o600, process.geteuid?.()]);
@@ -157,6 +157,17 @@ describe("a guest's QEMU", () => {
     expect(statSync(rig.socketOf("web1")).uid).toBe(NOBODY);
     await rig.connectAs(NOBODY, "web1").line("set up");
   });
+});
+
+test("a holder without root, but with CAP_CHOWN, serves QEMU, its own user and root", async () => {
+  await rig.startAs(OTHER, "--peer-uid", String(NOBODY));
+  rig.holder.add("web1", BYTES);
+  expect(statSync(rig.holder.path).uid).toBe(OTHER);
+  expect(statSync(rig.socketOf("web1")).uid).toBe(NOBODY);
+  const peer = rig.connectAs(NOBODY, "web1");
+  await peer.line("set up");
+  expect(peer.lines.slice(1, -1)).toEqual(SETUP);
+  await rig.connectAs(OTHER, undefined).line("connected");
 });
 
 describe("the control socket", () => {
@@ -203,7 +214,6 @@ describe("the control socket", () => {
   test("is root's alone, also where its mode was widened", async () => {
     const holder = await rig.start();
     expect(statSync(rig.holder.path).mode & 0o777).toBe(0o600);
-    chmodSync(rig.directory, 0o711);
     chmodSync(rig.holder.path, 0o666);
     const program = rig.connectAs(NOBODY, undefined);
     await program.line("ended");

@@ -3,9 +3,18 @@
 // and all ended with the test that started them.
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -146,9 +155,23 @@ export class HolderRig {
     return this.#own(new LineProcess(peer, [this.socketOf(guest), ...args]));
   }
 
+  /** A holder that is another user's and may do one thing that it may not: give sockets away. */
+  async startAs(uid: number, ...options: string[]): Promise<LineProcess> {
+    const run = join(this.directory, "run");
+    mkdirSync(run, { mode: 0o711 });
+    chownSync(run, uid, uid);
+    const may = ["--inh-caps=-all,+chown", "--ambient-caps=-all,+chown"];
+    const program = this.#open(this.#program);
+    const words = [...may, "--reuid", String(uid), "--clear-groups", "--", program];
+    const holder = new LineProcess("setpriv", [...words, "--directory", run, ...options]);
+    this.#holders.push(holder);
+    await this.answers();
+    return holder;
+  }
+
   /** The same as another user; without a guest at the control socket. */
   connectAs(uid: number, guest: string | undefined): LineProcess {
-    const peer = program("holder-peer", ["test/holder/peer.c"]);
+    const peer = this.#open(program("holder-peer", ["test/holder/peer.c"]));
     const words = ["--reuid", String(uid), "--clear-groups", "--", peer];
     const path = guest === undefined ? this.holder.path : this.socketOf(guest);
     return this.#own(new LineProcess("setpriv", [...words, path]));
@@ -169,6 +192,15 @@ export class HolderRig {
     for (const child of this.#processes) if (!child.isEnded) await child.end();
     for (const child of this.#holders) if (!child.isEnded) await child.end("SIGTERM");
     rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  /** A copy that every user can reach and run. */
+  #open(path: string): string {
+    const copy = join(this.directory, basename(path));
+    chmodSync(this.directory, 0o711);
+    if (!existsSync(copy)) copyFileSync(path, copy);
+    chmodSync(copy, 0o755);
+    return copy;
   }
 
   #own(child: LineProcess): LineProcess {

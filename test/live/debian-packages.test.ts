@@ -22,7 +22,10 @@ const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
   version: string;
 };
 /** systemd's own scale: 0 is closed, 10 open. */
-const exposureMax = { "undercroft.service": 2.5, "undercroft-redirector.service": 3.5 } as const;
+const exposureMax = {
+  ...{ "undercroft.service": 2.5, "undercroft-redirector.service": 3.5 },
+  "undercroft-holder.service": 2.5,
+} as const;
 const hasSystemd = spawnSync("systemd-analyze", ["--version"]).status === 0;
 
 let folder = "";
@@ -54,6 +57,14 @@ test("the program runs on the Node.js it brings, with libvirt's binding beside i
   expect(existsSync(join(home, "dist/hypervisor/libvirt/libvirt-child.js"))).toBe(true);
   expect(existsSync(join(home, "node_modules/koffi/package.json"))).toBe(true);
   expect(readFileSync(join(server, "usr/bin/undercroft"), "utf8")).toContain("/usr/lib/undercroft");
+});
+
+test("the holder runs, and its unit lets systemd keep its descriptors", () => {
+  const program = join(server, "usr/lib/undercroft/undercroft-holder");
+  const said = execFileSync(program, ["--help"], { encoding: "utf8" });
+  expect(said).toContain("Usage: undercroft-holder");
+  const unit = readFileSync(join(server, "lib/systemd/system/undercroft-holder.service"), "utf8");
+  expect(unit).toMatch(/^FileDescriptorStoreMax=\d+$/m);
 });
 
 test("the hook of the package never keeps a guest from starting", () => {
@@ -89,8 +100,9 @@ describe.skipIf(!hasSystemd)("the units", () => {
     for (const name of readdirSync(unitFolder)) {
       const path = join(folder, name);
       const text = readFileSync(join(unitFolder, name), "utf8");
-      expect(text).toContain("ExecStart=/usr/bin/undercroft ");
-      writeFileSync(path, text.replaceAll("/usr/bin/undercroft", "/bin/true"));
+      const program = /^ExecStart=(\/usr\/(bin|lib)\/undercroft\S*) /m.exec(text)?.[1] ?? "none";
+      expect(existsSync(join(server, program)), `${name}: ${program}`).toBe(true);
+      writeFileSync(path, text.replaceAll(program, "/bin/true"));
     }
     const names = readdirSync(unitFolder).map((name) => join(folder, name));
     const env = { ...process.env, SYSTEMD_UNIT_PATH: `${folder}:` };
