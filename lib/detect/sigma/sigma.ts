@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the detect room shows of its Sigma engine.
+export type {
+  CorrelationMatch,
+  CorrelatorOptions,
+  CorrelatorState,
+  CorrelatorStats,
+} from "./correlator.ts";
+export * from "./engine.ts";
 export * from "./event.ts";
 export * from "./explain.ts";
 export { ruleMatches } from "./interpreter.ts";
