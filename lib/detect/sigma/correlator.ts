@@ -108,7 +108,7 @@ const DEFAULTS: Required<CorrelatorOptions> = {
   timeFrom: "events",
 };
 const NONE: readonly CorrelationMatch[] = [];
-/** Between the parts of a group's key; no field holds it in practice, and nothing breaks if one does. */
+/** Between the parts of a key: a character that no log has in its values. */
 const SEPARATOR = "\u001f";
 
 export class Correlator {

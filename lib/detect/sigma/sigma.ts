@@ -9,8 +9,11 @@ export type {
 export * from "./engine.ts";
 export * from "./event.ts";
 export * from "./explain.ts";
+export { recordEvent } from "./flat-record.ts";
+export { type GuestFacts, guestMappings, guestSigmaEvent } from "./guest-event.ts";
 export { ruleMatches } from "./interpreter.ts";
 export { Matcher, type MatcherStats } from "./matcher.ts";
+export { networkMappings, networkSigmaEvent } from "./network-event.ts";
 export * from "./problem.ts";
 export type * from "./rule.ts";
 export * from "./rule-set.ts";

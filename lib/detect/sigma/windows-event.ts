@@ -3,7 +3,7 @@
 // flat, as forwarders do. Fields get the names that rules use for them (rules specification 2.1.0,
 // "Field Usage").
 import { FieldsEvent, type SigmaEvent, type SigmaValue } from "./event.ts";
-import { addFlat, isRecord, type JsonRecord, scalarOf } from "./flat-record.ts";
+import { addFlat, isRecord, type JsonRecord, scalarOf, timeOf } from "./flat-record.ts";
 import { windowsSource } from "./windows-log.ts";
 
 /** The event of a record, or undefined where it is none of Windows. */
@@ -80,6 +80,7 @@ function made(fields: ReadonlyMap<string, SigmaValue>): SigmaEvent {
   const source = windowsSource(channel, Number(fields.get("EventID")), eventType);
   return new FieldsEvent(source, timeOf(fields), fields);
 }
+<<<<<<< HEAD
 
 const TIME_FIELDS = ["UtcTime", "TimeCreated_SystemTime", "@timestamp", "EventTime"] as const;
 
@@ -95,3 +96,5 @@ function timeOf(fields: ReadonlyMap<string, SigmaValue>): number {
   }
   return 0;
 }
+=======
+>>>>>>> a80c9ef (Command line: rules check and test, detect, explain; guests' events as Sigma sees them)

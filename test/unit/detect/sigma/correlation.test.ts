@@ -61,7 +61,7 @@ ${more}correlation:
 ${body.replace(/^/gm, "    ")}
 `;
 
-const chainOfTheSpecification = `title: Correlation - Multiple Failed Logins Followed by Successful Login
+const chainOfTheSpecification = `title: Failed Logins Followed by a Successful One
 id: b180ead8-d58f-40b2-ae54-c8940995b9b6
 correlation:
     type: temporal_ordered
@@ -113,7 +113,7 @@ describe("failed logins followed by a successful one", () => {
     [
       "hold",
       [...many(10, MINUTE / 2, failed), [6 * MINUTE, success]],
-      ["360 Correlation - Multiple Failed Logins Followed by Successful Login adm 2"],
+      ["360 Failed Logins Followed by a Successful One adm 2"],
     ],
     ["nine do not", [...many(9, MINUTE / 2, failed), [6 * MINUTE, success]], []],
     ["slow ones do not", [...many(12, 2 * MINUTE, failed), [23 * MINUTE, success]], []],
@@ -127,7 +127,7 @@ describe("failed logins followed by a successful one", () => {
     [
       "the user's case does not count",
       [...many(10, 1, failed), [MINUTE, { EventID: 4624, User: "ADM" }]],
-      ["60 Correlation - Multiple Failed Logins Followed by Successful Login adm 2"],
+      ["60 Failed Logins Followed by a Successful One adm 2"],
     ],
   ])("%s", (_, steps, wanted) => {
     const engine = engineOf(chainOfTheSpecification);
@@ -146,7 +146,7 @@ describe("failed logins followed by a successful one", () => {
     const matches = steps.flatMap(([atMs, fields]) =>
       engine.match(testEvent(fields, START + atMs)),
     );
-    expect(told(matches).map((line) => line.split(" ")[1])).toEqual(["Multiple", "Correlation"]);
+    expect(told(matches).map((line) => line.split(" ")[1])).toEqual(["Multiple", "Failed"]);
     const rules = matches.flatMap((match) => (match.kind === "rule" ? [match.rule.title] : []));
     expect(rules).toEqual(["Successful login"]);
   });
