@@ -27,6 +27,10 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     about: "T6: out of a real guest: the ring beside virtio-serial and TCP over a tap",
     load: async () => (await import("./guest-transport.ts")).guestTransportBench(),
   },
+  detection: {
+    about: "D1, D4: Sigma rules loaded, events a second on one core, cost of one more rule",
+    load: async () => (await import("./detection.ts")).detectionBench(),
+  },
   network: {
     about: "N5, N6: captures to events beside ndpiReader and tshark; the tap beside dumpcap",
     load: async () => (await import("./network.ts")).networkBench(),
