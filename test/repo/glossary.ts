@@ -45,14 +45,9 @@ export const refusedWords: readonly RefusedWord[] = [
     use: "hypervisor host",
     // The last ones are names that protocols and the logs of other programs gave.
     allowed: new RegExp(
-<<<<<<< HEAD
-      "hypervisor[ -]hosts?|[\"'`]host[\"'`]|localhost|otrf-host-logs|/etc/hosts|host_(say|wait)" +
-        "|host_(key_alg|name)|(\\b|\\\\n)host: |queryHost|http\\.host|HTTP hosts",
-=======
       "hypervisor[ -]hosts?|[\"'`]host[\"'`]|localhost|/etc/hosts|host_(say|wait)" +
         "|host_(key_alg|name)|(\\b|\\\\n)host: |queryHost|http\\.host|HTTP hosts" +
         "|cs-host|otrf-host-logs",
->>>>>>> a80c9ef (Command line: rules check and test, detect, explain; guests' events as Sigma sees them)
       "gi",
     ),
   },

@@ -80,21 +80,3 @@ function made(fields: ReadonlyMap<string, SigmaValue>): SigmaEvent {
   const source = windowsSource(channel, Number(fields.get("EventID")), eventType);
   return new FieldsEvent(source, timeOf(fields), fields);
 }
-<<<<<<< HEAD
-
-const TIME_FIELDS = ["UtcTime", "TimeCreated_SystemTime", "@timestamp", "EventTime"] as const;
-
-/** Time of an event, from the first field that has one; 0 where none has. */
-function timeOf(fields: ReadonlyMap<string, SigmaValue>): number {
-  for (const name of TIME_FIELDS) {
-    const value = fields.get(name);
-    if (typeof value !== "string") continue;
-    // Sysmon writes UTC without saying so.
-    const isBare = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?$/.test(value);
-    const timeMs = Date.parse(isBare ? `${value.replace(" ", "T")}Z` : value);
-    if (!Number.isNaN(timeMs)) return timeMs;
-  }
-  return 0;
-}
-=======
->>>>>>> a80c9ef (Command line: rules check and test, detect, explain; guests' events as Sigma sees them)
