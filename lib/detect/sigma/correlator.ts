@@ -15,6 +15,7 @@ import { foldText } from "./fold.ts";
 import { numberOf } from "./modifiers.ts";
 import type { SigmaCorrelation } from "./rule.ts";
 import type { LinkedCorrelation } from "./rule-set.ts";
+import { type Touched, TouchList } from "./touch-list.ts";
 
 export interface CorrelatorOptions {
   /** Groups of all correlations together; those not touched for longest make room. */
@@ -77,7 +78,7 @@ interface GroupState {
   readonly window: WindowState;
 }
 
-interface Group extends Ending {
+interface Group extends Ending, Touched<Group> {
   readonly node: Node;
   readonly key: string;
   readonly values: readonly string[];
@@ -116,8 +117,8 @@ export class Correlator {
   readonly #nodes: ReadonlyMap<string, Node>;
   /** By a rule's key: the correlations that it feeds. */
   readonly #feeds = new Map<string, Feed[]>();
-  /** Least lately touched first. */
   readonly #groups = new Map<string, Group>();
+  readonly #touched = new TouchList<Group>();
   readonly #ends = new EndQueue<Group>();
   #samples = 0;
   /** 0 before the first event. */
@@ -183,13 +184,13 @@ export class Correlator {
 
   /** The groups as plain data. */
   exportState(): CorrelatorState {
-    const groups = [...this.#groups.values()].map(({ node, values, carried, window }) => ({
-      correlation: node.correlation.key,
-      meaning: node.meaning,
-      values,
-      carried,
-      window: window.state,
-    }));
+    const groups: GroupState[] = [];
+    // In this order, so that whoever imports them knows whom to evict first.
+    for (let group = this.#touched.oldest; group !== undefined; group = group.newer) {
+      const { node, values, carried, window } = group;
+      const { correlation, meaning } = node;
+      groups.push({ correlation: correlation.key, meaning, values, carried, window: window.state });
+    }
     return { version: 1, newestMs: this.#newestMs, groups };
   }
 
@@ -204,12 +205,10 @@ export class Correlator {
         continue;
       }
       const { values, carried } = saved;
-      const window = new Window(node.plan, saved.window);
-      const key = groupKey(node, values);
-      this.#samples += window.size;
-      const group: Group = { node, key, values, carried, window, dueMs: 0, place: 0 };
-      this.#groups.set(key, group);
-      this.#ends.add(group, window.endMs);
+      const group = this.#add(node, values, new Window(node.plan, saved.window));
+      group.carried = carried;
+      this.#samples += group.window.size;
+      this.#ends.add(group, group.window.endMs);
     }
     this.#newestMs = Math.max(this.#newestMs, state.newestMs);
     this.#makeRoom();
@@ -238,18 +237,19 @@ export class Correlator {
     const isClock = !isChained && this.#options.timeFrom === "events";
     let found = isClock ? this.advance(timeMs) : NONE;
     const known = this.#groups.get(groupKey(node, values));
-    if (known !== undefined && plan.closes && timeMs >= known.window.endMs) {
-      // The next window of the group begins; late events of this one would be too late.
-      found = joined(found, this.#end(known));
-    }
-    const group = this.#touch(node, values);
+    const isOver = known !== undefined && plan.closes && timeMs >= known.window.endMs;
+    // The next window of the group begins; late events of this one would be too late.
+    if (isOver) found = joined(found, this.#end(known));
+    const isNew = known === undefined || isOver;
+    const group = isNew ? this.#add(node, values, new Window(plan)) : known;
+    this.#touched.touch(group);
     const before = group.window.size;
     if (!group.window.add({ timeMs, input, value })) this.#late += 1;
     this.#samples += group.window.size - before;
     this.#evictedSamples += group.window.forgotten;
     group.window.forgotten = 0;
     group.carried = carriedOf(node, event);
-    if (known !== group) this.#ends.add(group, group.window.endMs);
+    if (isNew) this.#ends.add(group, group.window.endMs);
     if (!plan.closes) found = joined(found, this.#judge(group, event, timeMs));
     this.#makeRoom();
     return found;
@@ -290,18 +290,18 @@ export class Correlator {
     return this.feed(correlation.key, new FieldsEvent(event.source, timeMs, fields), true);
   }
 
-  #touch(node: Node, values: readonly string[]): Group {
+  #add(node: Node, values: readonly string[], window: Window): Group {
     const key = groupKey(node, values);
-    const known = this.#groups.get(key);
-    if (known !== undefined) this.#groups.delete(key);
-    const window = known?.window ?? new Window(node.plan);
-    const group = known ?? { node, key, values, window, carried: [], dueMs: 0, place: 0 };
+    const places = { dueMs: 0, place: 0, older: undefined, newer: undefined };
+    const group: Group = { node, key, values, window, carried: [], ...places };
     this.#groups.set(key, group);
+    this.#touched.add(group);
     return group;
   }
 
   #remove(group: Group): void {
     this.#groups.delete(group.key);
+    this.#touched.remove(group);
     this.#ends.remove(group);
     this.#samples -= group.window.size;
   }
@@ -309,7 +309,7 @@ export class Correlator {
   #makeRoom(): void {
     const { groupsMax, samplesMax } = this.#options;
     while (this.#groups.size > groupsMax || this.#samples > samplesMax) {
-      const [oldest] = this.#groups.values();
+      const { oldest } = this.#touched;
       if (oldest === undefined) return;
       this.#evictedGroups += 1;
       this.#evictedSamples += oldest.window.size;
