@@ -32,6 +32,10 @@ const BENCHES: Readonly<Record<string, Bench>> = {
       "T5: a guest's event to the server's callback and a command's round trip, rung and polled",
     load: async () => (await import("./doorbell.ts")).doorbellBench(),
   },
+  detection: {
+    about: "D1, D4: Sigma rules loaded, events a second on one core, cost of one more rule",
+    load: async () => (await import("./detection.ts")).detectionBench(),
+  },
   network: {
     about: "N5, N6: captures to events beside ndpiReader and tshark; the tap beside dumpcap",
     load: async () => (await import("./network.ts")).networkBench(),

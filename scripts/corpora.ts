@@ -12,6 +12,7 @@ import type { Comparison } from "../test/corpora/comparison.ts";
 import { compareJa3, compareJa4 } from "../test/corpora/ja-fingerprints.ts";
 import { surviveDamage } from "../test/corpora/robustness.ts";
 import { compareLoading, compareLogs, compareRegression } from "../test/corpora/sigma.ts";
+import { compareSpecification } from "../test/corpora/sigma-spec.ts";
 import { compareWithSuricata } from "../test/corpora/suricata.ts";
 import { compareWithZeek } from "../test/corpora/zeek.ts";
 
@@ -33,6 +34,7 @@ const network: Oracles = {
 };
 const detection: Oracles = {
   loading: { corpus: "sigma-rules", compare: compareLoading },
+  specification: { corpus: "sigma-spec", compare: compareSpecification },
   regression: { corpus: "sigma-events", compare: compareRegression },
   logs: { corpus: "otrf-host-logs", compare: compareLogs },
 };

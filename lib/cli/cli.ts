@@ -5,12 +5,16 @@
 import { realpathSync } from "node:fs";
 import process from "node:process";
 import { isUndercroftError, UndercroftError } from "../errors/errors.ts";
+import { detect } from "./detect.ts";
 import { doctor, hook, protect, respond, status, unprotect } from "./domains.ts";
+import { explain } from "./explain.ts";
 import { type CommandName, HELP } from "./help.ts";
 import { checkIndicators } from "./indicators.ts";
 import { printCaptures } from "./pcap.ts";
 import { redirect } from "./redirector.ts";
 import { dumpRegion } from "./region.ts";
+import { checkRules } from "./rules-check.ts";
+import { testRules } from "./rules-test.ts";
 import { serve } from "./serve.ts";
 import { start } from "./start.ts";
 import { version } from "./version.ts";
@@ -28,6 +32,10 @@ const commands: Readonly<Record<CommandName, (args: readonly string[]) => Promis
   pcap: printCaptures,
   "region dump": dumpRegion,
   "indicators check": checkIndicators,
+  "rules check": checkRules,
+  "rules test": testRules,
+  detect,
+  explain,
 };
 
 /** Runs the program with its arguments and returns the exit status. */

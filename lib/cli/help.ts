@@ -21,6 +21,10 @@ Commands:
   pcap              print the network events of captures
   region dump       print a region in readable form
   indicators check  check an indicator file
+  rules check       check Sigma rules
+  rules test        run Sigma rules over the events beside them
+  detect            find events of log files that Sigma rules match
+  explain           say why a Sigma rule matches an event, or why not
 
 Options:
   --help            print this, or the help of a command
@@ -167,6 +171,47 @@ Options:
 
 Reads an indicator file and says how many indicators of each kind it holds, or which line is
 wrong.
+`,
+  "rules check": `Usage: undercroft rules check PATH [OPTION]...
+
+Reads the Sigma rules of a file, or of a folder and those below it (.yml, .yaml), and
+prints what is wrong with file, line and column. Exit status 1 when a rule is not usable.
+
+Options:
+  --placeholder NAME=VALUE  value of %NAME% in rules with expand; may be given again
+  --json                    print each problem as a line of JSON
+`,
+  "rules test": `Usage: undercroft rules test PATH [OPTION]...
+
+Runs each rule file NAME.yml over the events in NAME.match.json, each of which must match,
+and in NAME.nomatch.json, none of which may; of files with correlations the events as a
+whole. Exit status 1 when one does not do as it must.
+
+Options:
+  --placeholder NAME=VALUE  value of %NAME% in rules with expand; may be given again
+`,
+  detect: `Usage: undercroft detect FILE... --rules PATH [OPTION]...
+
+Runs Sigma rules over log files of JSON objects, such as converters of .evtx files write,
+and prints what matches. Windows events name their log source themselves. Exit status 1
+when part of a file is no JSON; what could be read is used all the same.
+
+Options:
+  --rules PATH              rule file, or folder of rules
+  --placeholder NAME=VALUE  value of %NAME% in rules with expand; may be given again
+  --product NAME            log source of records that do not name one: product,
+  --category NAME             category,
+  --service NAME              service
+  --json                    print each match as a line of JSON
+`,
+  explain: `Usage: undercroft explain RULE EVENT [OPTION]...
+
+Prints for each rule of a file which of its parts match the events of another file, with the
+values that decided.
+
+Options:
+  --placeholder NAME=VALUE  value of %NAME% in rules with expand; may be given again
+  --json                    print each explanation as a line of JSON
 `,
 } as const;
 

@@ -7,10 +7,12 @@ import {
   loadRules,
   Matcher,
   ruleMatches,
+  SigmaEngine,
   type SigmaRule,
   type SigmaValue,
 } from "../../lib/detect/detect.ts";
 import { Automaton } from "../../lib/detect/sigma/automaton.ts";
+import { EndQueue } from "../../lib/detect/sigma/end-queue.ts";
 import { foldText } from "../../lib/detect/sigma/fold.ts";
 import type { LiteralPlace } from "../../lib/detect/sigma/literal-trie.ts";
 import { regexNeeds } from "../../lib/detect/sigma/regex-needs.ts";
@@ -210,6 +212,68 @@ detection:
     for (const { line, column } of problems) {
       expect(line).toBeLessThanOrEqual(lines.length);
       expect(column).toBeLessThanOrEqual((lines[line - 1] ?? "").length + 1);
+    }
+  });
+  holds(property, 2000);
+});
+
+test("a sliding count agrees with counting again at every event", () => {
+  const text = `title: a
+name: a
+logsource: {product: test}
+detection: {s: {A: x}, condition: s}
+---
+title: c
+correlation:
+    type: event_count
+    rules: [a]
+    group-by: [G]
+    timespan: 10s
+    condition: {gte: 3}
+`;
+  const set = loadRules([{ name: "a.yml", text }]);
+  const step = fc.record({ afterMs: fc.nat(6000), group: fc.constantFrom("g", "h") });
+  const property = fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+    const engine = new SigmaEngine(set, { latenessMs: 0 });
+    const counted = new Map<string, number[]>();
+    let timeMs = 1_700_000_000_000;
+    for (const { afterMs, group } of steps) {
+      timeMs += afterMs;
+      const times = [...(counted.get(group) ?? []), timeMs].filter((one) => one > timeMs - 10_000);
+      const isThere = times.length >= 3;
+      counted.set(group, isThere ? [] : times);
+      const found = engine.match(testEvent({ A: "x", G: group }, timeMs));
+      expect(found.length).toBe(isThere ? 1 : 0);
+    }
+    const { groups, samples } = engine.stats.correlations;
+    expect(groups).toBeLessThanOrEqual(2);
+    expect(samples).toBeLessThanOrEqual(4);
+  });
+  holds(property, 1000);
+});
+
+test("the queue of ends gives the soonest, whatever is taken out between", () => {
+  const step = fc.oneof(
+    fc.record({ kind: fc.constant("add" as const), dueMs: fc.nat(100) }),
+    fc.record({
+      kind: fc.constantFrom("remove" as const, "postpone" as const),
+      dueMs: fc.nat(100),
+    }),
+  );
+  const property = fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+    const queue = new EndQueue<{ dueMs: number; place: number }>();
+    const items: Array<{ dueMs: number; place: number }> = [];
+    for (const { kind, dueMs } of steps) {
+      if (kind === "add") {
+        const item = { dueMs: 0, place: 0 };
+        items.push(item);
+        queue.add(item, dueMs);
+      } else if (kind === "remove") {
+        const [item] = items.splice(dueMs % Math.max(1, items.length), 1);
+        if (item !== undefined) queue.remove(item);
+      } else if (queue.first !== undefined) queue.postponeFirst(queue.first.dueMs + dueMs);
+      const soonest = Math.min(...items.map((item) => item.dueMs));
+      expect(queue.first?.dueMs ?? Number.POSITIVE_INFINITY).toBe(soonest);
     }
   });
   holds(property, 2000);

@@ -46,8 +46,9 @@ export const refusedWords: readonly RefusedWord[] = [
     use: "hypervisor host",
     // The last ones are names that protocols and the logs of other programs gave.
     allowed: new RegExp(
-      "hypervisor[ -]hosts?|[\"'`]host[\"'`]|localhost|otrf-host-logs|/etc/hosts|host_(say|wait)" +
-        "|host_(key_alg|name)|(\\b|\\\\n)host: |queryHost|http\\.host|HTTP hosts",
+      "hypervisor[ -]hosts?|[\"'`]host[\"'`]|localhost|/etc/hosts|host_(say|wait)" +
+        "|host_(key_alg|name)|(\\b|\\\\n)host: |queryHost|http\\.host|HTTP hosts" +
+        "|cs-host|otrf-host-logs",
       "gi",
     ),
   },

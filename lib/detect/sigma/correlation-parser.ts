@@ -20,6 +20,8 @@ const KEYS = [
   ...["type", "rules", "group-by", "timespan", "condition", "aliases", "generate"],
 ] as const;
 const RULES_MAX = 256;
+/** Each event up to a count is kept. */
+const COUNT_MAX = 1_000_000;
 
 /**
  * Parses a correlation with what it said of itself.
@@ -41,6 +43,10 @@ export function parseCorrelation(map: YamlMap, head: RuleHead): SigmaCorrelation
   const condition = conditionOf(node, isTemporal);
   if (type.startsWith("value_") && condition.fields.length === 0) {
     throw new YamlFault(`${type} needs a field in its condition`, node.at);
+  }
+  const isCount = type === "event_count" || type === "value_count";
+  if (isCount && condition.thresholds.some(({ value }) => value > COUNT_MAX)) {
+    throw new YamlFault(`counts more than ${COUNT_MAX}`, node.at);
   }
   return {
     kind: "correlation",

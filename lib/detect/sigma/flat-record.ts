@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // A JSON record as flat fields, the way rules name them: `userIdentity.type`, and for a list of
 // objects all values under one name. Called by the readers of foreign logs.
-import type { SigmaScalar, SigmaValue } from "./event.ts";
+import {
+  type EventSource,
+  FieldsEvent,
+  type SigmaEvent,
+  type SigmaScalar,
+  type SigmaValue,
+} from "./event.ts";
 
 const DEPTH_MAX = 16;
 /** Fields of one event; more are left out. */
@@ -60,4 +66,37 @@ function addScalar(
   // A list is of this function's own making: it may grow in place.
   else if (typeof before === "object") (before as SigmaScalar[]).push(value);
   else fields.set(name, [before, value]);
+}
+
+/** A record of any maker as an event of a log source. */
+export function recordEvent(record: JsonRecord, source: EventSource): SigmaEvent {
+  const fields = new Map<string, SigmaValue>();
+  addFlat(record, fields);
+  return new FieldsEvent(source, timeOf(fields), fields);
+}
+
+const TIME_FIELDS = [
+  ...["UtcTime", "TimeCreated_SystemTime", "@timestamp", "timestamp", "time", "ts", "EventTime"],
+] as const;
+
+/** What a date can hold (ECMA-262, "Time Values"). */
+const TIME_MS_MAX = 8.64e15;
+/** Numbers above are milliseconds, others seconds since 1970. */
+const SECONDS_MAX = 1e11;
+
+/** Time of an event, from the first field that has one; 0 where none has. */
+export function timeOf(fields: ReadonlyMap<string, SigmaValue>): number {
+  for (const name of TIME_FIELDS) {
+    const value = fields.get(name);
+    // Seconds or milliseconds since 1970.
+    if (typeof value === "number" && value > 0 && value <= TIME_MS_MAX) {
+      return value > SECONDS_MAX ? value : value * 1000;
+    }
+    if (typeof value !== "string") continue;
+    // Sysmon writes UTC without saying so.
+    const isBare = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?$/.test(value);
+    const timeMs = Date.parse(isBare ? `${value.replace(" ", "T")}Z` : value);
+    if (!Number.isNaN(timeMs)) return timeMs;
+  }
+  return 0;
 }

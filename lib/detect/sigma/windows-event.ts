@@ -3,7 +3,7 @@
 // flat, as forwarders do. Fields get the names that rules use for them (rules specification 2.1.0,
 // "Field Usage").
 import { FieldsEvent, type SigmaEvent, type SigmaValue } from "./event.ts";
-import { addFlat, isRecord, type JsonRecord, scalarOf } from "./flat-record.ts";
+import { addFlat, isRecord, type JsonRecord, scalarOf, timeOf } from "./flat-record.ts";
 import { windowsSource } from "./windows-log.ts";
 
 /** The event of a record, or undefined where it is none of Windows. */
@@ -79,19 +79,4 @@ function made(fields: ReadonlyMap<string, SigmaValue>): SigmaEvent {
   const eventType = String(fields.get("EventType") ?? "");
   const source = windowsSource(channel, Number(fields.get("EventID")), eventType);
   return new FieldsEvent(source, timeOf(fields), fields);
-}
-
-const TIME_FIELDS = ["UtcTime", "TimeCreated_SystemTime", "@timestamp", "EventTime"] as const;
-
-/** Time of an event, from the first field that has one; 0 where none has. */
-function timeOf(fields: ReadonlyMap<string, SigmaValue>): number {
-  for (const name of TIME_FIELDS) {
-    const value = fields.get(name);
-    if (typeof value !== "string") continue;
-    // Sysmon writes UTC without saying so.
-    const isBare = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?$/.test(value);
-    const timeMs = Date.parse(isBare ? `${value.replace(" ", "T")}Z` : value);
-    if (!Number.isNaN(timeMs)) return timeMs;
-  }
-  return 0;
 }

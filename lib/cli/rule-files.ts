@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads Sigma rules from a file or a folder, for the commands that use them. What a rule means is
+// the detect room's to say.
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { loadRules, type RuleFile, type SigmaRuleSet } from "../detect/detect.ts";
+import { UndercroftError } from "../errors/errors.ts";
+import type { CommandName } from "./help.ts";
+import { type Arguments, usageError } from "./usage.ts";
+
+/** The option that all commands with rules have. */
+export const PLACEHOLDER_OPTION = { placeholder: { type: "string", multiple: true } } as const;
+
+/**
+ * Loads the rules of a file or folder.
+ * @throws {UndercroftError} ERR_UC_CONFIG where it cannot be read, ERR_UC_ARGUMENT
+ */
+export function readRules(command: CommandName, args: Arguments, path: string): SigmaRuleSet {
+  const placeholders = placeholdersOf(command, args);
+  return loadRules(rulesIn(path), { placeholders });
+}
+
+/**
+ * Loads rules of which at least one must be usable.
+ * @throws {UndercroftError} ERR_UC_RULES, ERR_UC_CONFIG, ERR_UC_ARGUMENT
+ */
+export function readUsableRules(command: CommandName, args: Arguments, path: string): SigmaRuleSet {
+  const set = readRules(command, args, path);
+  if (set.rules.length > 0) return set;
+  const message = `no usable rule in ${path}; see "undercroft rules check ${path}"`;
+  throw new UndercroftError("ERR_UC_RULES", message, { path });
+}
+
+/** The rule files of a path in the order of their names. */
+export function ruleFilesIn(path: string): string[] {
+  return reading(path, () => {
+    if (!statSync(path).isDirectory()) return [path];
+    const names = readdirSync(path, { recursive: true, encoding: "utf8" });
+    return names
+      .filter((name) => /\.ya?ml$/i.test(name))
+      .sort()
+      .map((name) => join(path, name));
+  });
+}
+
+function* rulesIn(path: string): Generator<RuleFile> {
+  for (const name of ruleFilesIn(path)) {
+    yield { name, text: reading(name, () => readFileSync(name, "utf8")) };
+  }
+}
+
+function reading<Result>(path: string, read: () => Result): Result {
+  try {
+    return read();
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const message = `cannot read ${path}: ${reason}`;
+    throw new UndercroftError("ERR_UC_CONFIG", message, { path }, { cause });
+  }
+}
+
+function placeholdersOf(command: CommandName, { values }: Arguments): Record<string, string[]> {
+  const placeholders: Record<string, string[]> = Object.create(null);
+  const words = values.placeholder;
+  for (const word of Array.isArray(words) ? words : []) {
+    const text = String(word);
+    const equals = text.indexOf("=");
+    if (equals <= 0) throw usageError(command, `--placeholder "${text}": must be NAME=VALUE`);
+    const name = text.slice(0, equals);
+    placeholders[name] = [...(placeholders[name] ?? []), text.slice(equals + 1)];
+  }
+  return placeholders;
+}
