@@ -36,7 +36,8 @@ export const refusedWords: readonly RefusedWord[] = [
   { word: "onboarding", use: "enrolment or registration" },
   { word: "collector", use: "sensor", allowed: /garbage collectors?/gi },
   { word: "shm", use: "region", allowed: /\/dev\\?\/shm|shm_(open|unlink)|dev_shm/gi },
-  { word: "ioc", use: "indicator" },
+  // A format of that name and its root element; the column that feeds call so.
+  { word: "ioc", use: "indicator", allowed: /OpenIOC|<\/?ioc\b|"ioc"/g },
   { word: "rpc", use: "command", allowed: /rpc_pipefs|DCE\/RPC/g },
   { word: "whitelist", use: "allow list" },
   { word: "blacklist", use: "block list or indicators" },

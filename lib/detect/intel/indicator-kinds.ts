@@ -176,6 +176,11 @@ export function observable(kind: IndicatorKind, value: string): Observable | str
     : { kind, value: written };
 }
 
+/** A file by what people give of it: its path where that is whole, else its name. */
+export function fileObservable(value: string): Observable | string {
+  return observable(value.startsWith("/") || isWindowsPath(value) ? "path" : "name", value);
+}
+
 /** A text for a message: one line, not long. */
 export function shortText(value: string): string {
   const cut = value.length > 80 ? `${value.slice(0, 77)}...` : value;

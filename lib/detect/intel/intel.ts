@@ -2,6 +2,8 @@
 // Threat intelligence of the detect room: indicators from many formats into one store. The room's
 // face exports it whole.
 export * from "./import-list.ts";
+export * from "./import-misp.ts";
+export * from "./import-stix.ts";
 export * from "./importer.ts";
 export {
   canonicalValue,
@@ -14,4 +16,9 @@ export {
 } from "./indicator-kinds.ts";
 export * from "./indicator-store.ts";
 export * from "./refang.ts";
+export * from "./stix-ast.ts";
+export * from "./stix-evaluate.ts";
+export { stixFaults } from "./stix-kinds.ts";
+export * from "./stix-observation.ts";
+export { parseStixPattern } from "./stix-parser.ts";
 export * from "./value-guess.ts";

@@ -23,7 +23,7 @@ const DIGEST_KINDS: Readonly<Record<number, IndicatorKind>> = {
 const FILE_ENDS: ReadonlySet<string> = new Set(
   "exe dll sys scr cpl bat cmd ps1 vbs vbe js jse wsf hta lnk doc docx docm xls xlsx xlsm ppt pptx"
     .split(" ")
-    .concat("pdf rtf jar apk iso img msi bin dat tmp elf ko so 7z rar gz tgz".split(" ")),
+    .concat("pdf rtf jar apk iso img msi bin dat tmp elf ko 7z rar gz tgz".split(" ")),
 );
 const PLAIN_DOMAIN = /^[a-z0-9_-]+(?:\.[a-z0-9_-]+)+$/;
 
