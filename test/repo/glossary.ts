@@ -36,8 +36,8 @@ export const refusedWords: readonly RefusedWord[] = [
   { word: "onboarding", use: "enrolment or registration" },
   { word: "collector", use: "sensor", allowed: /garbage collectors?/gi },
   { word: "shm", use: "region", allowed: /\/dev\\?\/shm|shm_(open|unlink)|dev_shm/gi },
-  // A format of that name and its root element; the column that feeds call so.
-  { word: "ioc", use: "indicator", allowed: /OpenIOC|<\/?ioc\b|"ioc"/g },
+  // A format of that name and its root element; a column that feeds call so; a corpus.
+  { word: "ioc", use: "indicator", allowed: /OpenIOC|<\/?ioc\b|"ioc"|"ioc-lists-maltrail"/g },
   { word: "rpc", use: "command", allowed: /rpc_pipefs|DCE\/RPC/g },
   { word: "whitelist", use: "allow list" },
   { word: "blacklist", use: "block list or indicators" },
@@ -47,7 +47,8 @@ export const refusedWords: readonly RefusedWord[] = [
     // The last ones are names that protocols and the logs of other programs gave.
     allowed: new RegExp(
       "hypervisor[ -]hosts?|[\"'`]host[\"'`]|localhost|otrf-host-logs|/etc/hosts|host_(say|wait)" +
-        "|host_(key_alg|name)|(\\b|\\\\n)host: |queryHost|http\\.host|HTTP hosts",
+        "|host_(key_alg|name)|(\\b|\\\\n)host: |queryHost|http\\.host|HTTP hosts" +
+        "|dnsentryitem/host|x_misp_host",
       "gi",
     ),
   },

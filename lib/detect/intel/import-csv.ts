@@ -13,11 +13,17 @@ import { isMispType, mispObservables } from "./misp-types.ts";
 import { type Guess, guessValue } from "./value-guess.ts";
 
 /** What a column may be. */
-const ROLES = [
-  ...(["value", "kind", "id", "title", "severity", "confidence", "tlp", "labels"] as const),
-  ...(["from", "until"] as const),
-];
-type Role = (typeof ROLES)[number];
+type Role =
+  | "value"
+  | "kind"
+  | "id"
+  | "title"
+  | "severity"
+  | "confidence"
+  | "tlp"
+  | "labels"
+  | "from"
+  | "until";
 
 /** A column by its number from 0 or its name, or the same text for every record. */
 type Column = number | string | { readonly text: string };
@@ -40,6 +46,8 @@ const NAMES: Readonly<Record<Role, readonly string[]>> = {
   from: ["validfrom", "firstseen", "firstseenutc", "dateadded", "created"],
   until: ["validuntil", "expires", "expiration", "expirationdate"],
 };
+
+const ROLES = Object.keys(NAMES) as readonly Role[];
 
 /**
  * Reads `value=COLUMN,kind=COLUMN,...`: a column is its number from 1 or its name; `=TEXT` after

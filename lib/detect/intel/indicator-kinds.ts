@@ -285,9 +285,16 @@ function canonicalEmail(value: string): string | undefined {
   return domain === undefined || /[\s<>,;]/.test(local) ? undefined : `${local}@${domain}`;
 }
 
+const SUFFIXES = { allowPrivateDomains: true, detectSpecialUse: false };
+
+/** The part of a name that one owner has: its public suffix and one label; itself where none. */
+export function ownedDomain(name: string): string {
+  return getDomain(name, SUFFIXES) ?? name;
+}
+
 /** Whether names below this one belong to others: it is a public suffix (publicsuffix.org). */
 export function isPublicSuffix(name: string): boolean {
-  return getDomain(name, { allowPrivateDomains: true, detectSpecialUse: false }) === null;
+  return getDomain(name, SUFFIXES) === null;
 }
 
 const LIST_NAMES: Readonly<Partial<Record<IndicatorKind, string>>> = {

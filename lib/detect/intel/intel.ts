@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Threat intelligence of the detect room: indicators from many formats into one store. The room's
-// face exports it whole.
+// Threat intelligence of the detect room: indicators from many formats into one store, and STIX
+// patterns. The room's face exports it whole.
+export * from "./import-csv.ts";
+export * from "./import-format.ts";
+export * from "./import-lines.ts";
 export * from "./import-list.ts";
 export * from "./import-misp.ts";
+export * from "./import-openioc.ts";
 export * from "./import-stix.ts";
 export * from "./importer.ts";
 export {
@@ -15,6 +19,7 @@ export {
   valueId,
 } from "./indicator-kinds.ts";
 export * from "./indicator-store.ts";
+export * from "./misp-feed.ts";
 export * from "./refang.ts";
 export * from "./stix-ast.ts";
 export * from "./stix-evaluate.ts";
@@ -22,3 +27,4 @@ export { stixFaults } from "./stix-kinds.ts";
 export * from "./stix-observation.ts";
 export { parseStixPattern } from "./stix-parser.ts";
 export * from "./value-guess.ts";
+export * from "./warning-lists.ts";

@@ -75,6 +75,14 @@ export function mispType(type: string, object: string, relation: string): string
   return type === "text" && Object.hasOwn(RELATIONS, place) ? (RELATIONS[place] ?? type) : type;
 }
 
+/** The kinds that a type's values are of. */
+export function mispKinds(type: string): readonly IndicatorKind[] {
+  return type.split("|").flatMap((name) => {
+    const kind = Object.hasOwn(TYPES, name) ? TYPES[name] : undefined;
+    return kind === undefined ? [] : [kind];
+  });
+}
+
 /** Whether a type is one that we look for. */
 export function isMispType(type: string): boolean {
   if (type === "malware-sample" || type === "regkey|value") return true;

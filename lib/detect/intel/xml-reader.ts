@@ -17,8 +17,9 @@ const ENTITIES: Readonly<Record<string, string>> = {
   quot: '"',
   apos: "'",
 };
-const TAG =
-  /<(?:!--[\s\S]*?-->|!\[CDATA\[([\s\S]*?)\]\]>|\?[\s\S]*?\?>|(\/?)([^\s<>/!?]+)([^<>]*?)(\/?)>)/y;
+const MARKUP = String.raw`!--[\s\S]*?--|!\[CDATA\[([\s\S]*?)\]\]|\?[\s\S]*?\?`;
+const ELEMENT = String.raw`(\/?)([^\s<>/!?]+)((?:[^<>"']|"[^"]*"|'[^']*')*?)(\/?)`;
+const TAG = new RegExp(`<(?:${MARKUP}|${ELEMENT})>`, "y");
 const ATTRIBUTE = /([^\s=]+)\s*=\s*(?:"([^"]*)"|'([^']*)')/g;
 
 /** Reads a whole text; returns what is wrong with it and the line, or undefined. */
