@@ -215,6 +215,8 @@ function canonicalAddress(value: string): string | undefined {
 
 const DOMAIN = /^[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_](?:[a-z0-9_-]{0,62}))*$/;
 
+const NUMBER_LAST = /(?:^|\.)\d+$/;
+
 // What is below a name is part of it anyhow, so a leading "*." says nothing.
 function canonicalDomain(value: string): string | undefined {
   let name = value.toLowerCase();
@@ -222,7 +224,8 @@ function canonicalDomain(value: string): string | undefined {
   if (name.startsWith("*.")) name = name.slice(2);
   else if (name.startsWith(".")) name = name.slice(1);
   if (!isAscii(name)) name = asciiName(name);
-  return name.length <= 253 && DOMAIN.test(name) ? name : undefined;
+  // A name whose last label is a number is a bad address (RFC 1123 §2.1).
+  return name.length <= 253 && DOMAIN.test(name) && !NUMBER_LAST.test(name) ? name : undefined;
 }
 
 function isAscii(value: string): boolean {
