@@ -157,7 +157,7 @@ export class CsvImporter implements Importer {
       if (this.#columns !== undefined && this.#isHeader(fields)) return;
       if (this.#columns === undefined) {
         this.#isUnusable = true;
-        const names = "no column is named value, indicator, ioc, url or the like";
+        const names = "no column is named value, indicator, url or the like";
         this.#problem(number, `${names}; say which is what with a mapping`);
         return;
       }

@@ -4,7 +4,7 @@ import { CsvImporter, type CsvMapping } from "./import-csv.ts";
 import { LINES_HEADER, LinesImporter } from "./import-lines.ts";
 import { ListImporter } from "./import-list.ts";
 import { MispImporter } from "./import-misp.ts";
-import { OpenIocImporter } from "./import-openioc.ts";
+import { OpeniocImporter } from "./import-openioc.ts";
 import { StixImporter } from "./import-stix.ts";
 import type { Importer, ImportSink } from "./importer.ts";
 
@@ -33,7 +33,7 @@ export function importerOf(
     case "csv":
       return new CsvImporter(source, sink, mapping);
     case "openioc":
-      return new OpenIocImporter(source, sink);
+      return new OpeniocImporter(source, sink);
     case "lines":
       return new LinesImporter(source, sink);
     default:
@@ -41,7 +41,7 @@ export function importerOf(
   }
 }
 
-/** The format of a file by its beginning and the end of its name; a plain list where none is seen. */
+/** The format of a file by its beginning and name; a plain list where none is seen. */
 export function guessFormat(head: Uint8Array, name: string): IndicatorFormat {
   const text = new TextDecoder("utf-8").decode(head.subarray(0, FORMAT_BYTES)).trimStart();
   if (text.startsWith("<")) return "openioc";

@@ -12,6 +12,7 @@ import {
   fieldsOf,
   ID_LENGTH_MAX,
   listField,
+  plainText,
   stricterTlp,
   textField,
   titleText,
@@ -79,7 +80,7 @@ export class MispImporter implements Importer {
 
   #member(name: string, value: unknown): void {
     if (name === "info" && typeof value === "string") this.#title = titleText(value);
-    if (name === "threat_level_id") this.#severity = LEVELS[String(value)] ?? "high";
+    if (name === "threat_level_id") this.#severity = LEVELS[plainText(value)] ?? "high";
     if (name === "Tag") this.#tags = tagsOf(value);
   }
 

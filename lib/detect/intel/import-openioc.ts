@@ -60,7 +60,7 @@ interface Group {
 }
 
 /** Reads one file. */
-export class OpenIocImporter implements Importer {
+export class OpeniocImporter implements Importer {
   readonly #source: string;
   readonly #sink: ImportSink;
   readonly #decoder = new TextDecoder("utf-8");

@@ -344,13 +344,16 @@ function isWordByte(byte: number): boolean {
   return isDigit || (lower >= 97 && lower <= 122) || byte === 43 || byte === 45 || byte === 46;
 }
 
+/** Steps of a path that are written out; more would be nobody's help. */
+const STEPS_SHOWN = 12;
+
 /** A path as people write it: `$.objects[3].pattern`. */
 export function pathText(path: JsonPath): string {
   let text = "$";
-  for (const step of path) {
+  for (const step of path.slice(0, STEPS_SHOWN)) {
     if (typeof step === "number") text += `[${Math.max(0, step)}]`;
-    else if (/^[A-Za-z_][\w-]{0,63}$/.test(step)) text += `.${step}`;
-    else text += `[${JSON.stringify(step.slice(0, 64))}]`;
+    else if (/^[A-Za-z_][\w-]{0,30}$/.test(step)) text += `.${step}`;
+    else text += `[${JSON.stringify(step.slice(0, 20))}]`;
   }
-  return text;
+  return path.length > STEPS_SHOWN ? `${text}...` : text;
 }

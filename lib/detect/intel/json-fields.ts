@@ -27,6 +27,11 @@ export function textField(fields: Fields, name: string): string | undefined {
   return typeof value === "string" && value !== "" ? value : undefined;
 }
 
+/** A text or number as text; anything else, whose conversion might throw, is the empty text. */
+export function plainText(value: unknown): string {
+  return typeof value === "string" || typeof value === "number" ? String(value) : "";
+}
+
 /** A field that is a list; anything else counts as none. */
 export function listField(fields: Fields, name: string): readonly unknown[] {
   const value = field(fields, name);

@@ -2,7 +2,7 @@
 // The manifest of a MISP feed: which events there are and when each was changed last. Whoever
 // fetches a feed reads it first and takes only what is new.
 import { UndercroftError } from "../../errors/errors.ts";
-import { fieldsOf, textField, titleText } from "./json-fields.ts";
+import { fieldsOf, plainText, textField, titleText } from "./json-fields.ts";
 
 const EVENTS_MAX = 1_000_000;
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -36,7 +36,7 @@ export function readMispManifest(text: string, source: string): MispFeedEvent[] 
   for (const [uuid, entry] of Object.entries(fields).slice(0, EVENTS_MAX)) {
     const about = fieldsOf(entry);
     if (about === undefined || !UUID.test(uuid)) continue;
-    const timestamp = Number(about.timestamp);
+    const timestamp = Number(plainText(about.timestamp));
     events.push({
       uuid: uuid.toLowerCase(),
       timestamp: Number.isFinite(timestamp) ? timestamp : 0,

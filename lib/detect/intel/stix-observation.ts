@@ -2,6 +2,7 @@
 // Observations as the evaluator of STIX patterns sees them: times, how often, and the cyber
 // observable objects with their references resolved by id within the same observation.
 import { UndercroftError } from "../../errors/errors.ts";
+import { plainText } from "./json-fields.ts";
 import { EACH, type StixPath } from "./stix-ast.ts";
 import { propertyValue } from "./stix-bytes.ts";
 import { readStixTime } from "./stix-values.ts";
@@ -27,7 +28,7 @@ export interface StixObservation {
  */
 export function stixObservations(objects: readonly unknown[]): StixObservation[] {
   const all = objects.filter(isProperties);
-  const byId = new Map(all.map((object) => [String(object.id), object]));
+  const byId = new Map(all.map((object) => [plainText(object.id), object]));
   return all
     .filter(({ type }) => type === "observed-data")
     .map((data) => ({
@@ -44,8 +45,8 @@ function observed(
 ): Map<string, Properties> {
   const found = new Map<string, Properties>();
   for (const id of Array.isArray(data.object_refs) ? data.object_refs : []) {
-    const object = byId.get(String(id));
-    if (object !== undefined) found.set(String(id), object);
+    const object = byId.get(plainText(id));
+    if (object !== undefined) found.set(plainText(id), object);
   }
   for (const [id, object] of Object.entries(isProperties(data.objects) ? data.objects : {})) {
     if (isProperties(object)) found.set(id, object);
@@ -54,7 +55,7 @@ function observed(
 }
 
 function timeOf(data: Properties, name: string): number {
-  const time = readStixTime(String(data[name]));
+  const time = readStixTime(plainText(data[name]));
   if (time === undefined) throw badObservation(data, `${name} is no time`);
   return time.seconds * 1000 + Number(`0.${time.fraction || "0"}`) * 1000;
 }
@@ -68,7 +69,7 @@ function countOf(data: Properties): number {
 }
 
 function badObservation(data: Properties, what: string): UndercroftError {
-  const id = String(data.id).slice(0, 80);
+  const id = plainText(data.id).slice(0, 80);
   return new UndercroftError("ERR_UC_PATTERN", `observation ${id}: ${what}`);
 }
 
@@ -94,14 +95,14 @@ export function someValue(
       if (!Array.isArray(value)) return false;
       const elements = step === EACH ? value : value.slice(step, step + 1);
       return elements.some((element) => {
-        const one = isReferences ? observation.objects.get(String(element)) : element;
+        const one = isReferences ? observation.objects.get(plainText(element)) : element;
         return one !== undefined && walk(one, at + 1, false);
       });
     }
     if (!isProperties(value) || !Object.hasOwn(value, step)) return false;
     const next = propertyValue(step, value[step]);
     if (!step.endsWith("_ref")) return walk(next, at + 1, step.endsWith("_refs"));
-    const object = observation.objects.get(String(next));
+    const object = observation.objects.get(plainText(next));
     return object !== undefined && walk(object, at + 1, false);
   };
   return walk(root, 0, false);

@@ -22,14 +22,15 @@ export interface Token {
   readonly at: number;
 }
 
-const TIME = String.raw`\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?Z`;
+const DAY = String.raw`\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])`;
+const CLOCK = String.raw`(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?`;
 const QUARTET = "[A-Za-z0-9+/]{4}";
 const BASE64 = `(?:${QUARTET})*(?:${QUARTET}|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)?`;
 
 const TOKENS: ReadonlyArray<readonly [type: TokenType | "blank", form: RegExp]> = [
   ["blank", /(?:\s|\/\*[\s\S]*?\*\/|\/\/[^\n]*)+/y],
   ["string", /'((?:[^'\\]|\\['\\])*)'/y],
-  ["timestamp", new RegExp(`t'(${TIME})'`, "y")],
+  ["timestamp", new RegExp(`t'(${DAY}T${CLOCK}Z)'`, "y")],
   ["hex", /h'((?:[0-9A-Fa-f]{2})*)'/y],
   ["binary", new RegExp(`b'(${BASE64})'`, "y")],
   ["float", /[+-]?\d*\.\d+(?!\w)/y],

@@ -7,7 +7,7 @@ import { UndercroftError } from "../../errors/errors.ts";
 import type { Indicator, IndicatorKind } from "../../model/model.ts";
 import { AddressKey } from "./address-key.ts";
 import { canonicalValue, ownedDomain } from "./indicator-kinds.ts";
-import { type Fields, fieldsOf, listField, textField } from "./json-fields.ts";
+import { type Fields, fieldsOf, listField, plainText, textField } from "./json-fields.ts";
 import { mispKinds } from "./misp-types.ts";
 import { PrefixTable } from "./prefix-table.ts";
 import { pathStartOf, urlKey } from "./url-key.ts";
@@ -52,7 +52,7 @@ export class WarningLists {
   add(text: string, source: string): void {
     const fields = parseList(text, source);
     const attributes = listField(fields, "matching_attributes");
-    const kinds = new Set(attributes.flatMap((type) => mispKinds(String(type))));
+    const kinds = new Set(attributes.flatMap((type) => mispKinds(plainText(type))));
     const list: WarningList = {
       name: textField(fields, "name") ?? source,
       kinds: attributes.length === 0 ? undefined : kinds,

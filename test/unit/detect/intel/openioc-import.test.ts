@@ -14,7 +14,7 @@ function item(search: string, content: string, more = 'condition="is"'): string 
 
 function file(tree: string): string {
   return (
-    `<?xml version="1.0"?><!-- c --><ioc xmlns="http://schemas.mandiant.com/2010/ioc" id="ioc-1">` +
+    `<?xml version="1.0"?><!-- c --><ioc xmlns="http://schemas.example/" id="o-1">` +
     `<short_description>A &amp; B</short_description><definition>${tree}</definition></ioc>`
   );
 }
@@ -36,7 +36,7 @@ test("OR gives alternatives, AND what must hold together", () => {
       "registry-key hklm\\a + name x.exe + size 12",
       "registry-key hklm\\b + name x.exe + size 12",
     ]);
-    expect(indicators.map(({ id }) => id)).toEqual(["ioc-1", "ioc-1#2", "ioc-1#3", "ioc-1#4"]);
+    expect(indicators.map(({ id }) => id)).toEqual(["o-1", "o-1#2", "o-1#3", "o-1#4"]);
     expect(indicators[0]?.title).toBe("A & B");
   }
 });
@@ -46,7 +46,8 @@ test("what has no kind, another condition or a bad value is told and left out", 
     `<Indicator operator="OR">${item("FileItem/PEInfo/Type", "x")}` +
     `${item("Network/DNS", "evil", 'condition="contains"')}` +
     `${item("Network/DNS", "a.example", 'condition="is" negate="true"')}` +
-    `${item("FileItem/Md5sum", "xyz")}${item("ProcessItem/arguments", "-e", 'condition="contains"')}` +
+    `${item("FileItem/Md5sum", "xyz")}` +
+    `${item("ProcessItem/arguments", "-e", 'condition="contains"')}` +
     `<Indicator operator="AND">${item("Network/DNS", "b.example")}` +
     `${item("FileItem/PEInfo/Type", "x")}</Indicator></Indicator>`;
   const { indicators, problems, skips } = importText("openioc", file(tree));
@@ -57,7 +58,7 @@ test("what has no kind, another condition or a bad value is told and left out", 
 
 test("XML that is damaged or dangerous is refused with its line", () => {
   const cases: ReadonlyArray<readonly [string, RegExp]> = [
-    ['<!DOCTYPE ioc [<!ENTITY a "b">]>\n<ioc/>', /document type/],
+    ['<!DOCTYPE a [<!ENTITY a "b">]>\n<ioc/>', /document type/],
     ["<ioc id='1'>\n<Indicator>", /no end/],
     ["<ioc></other>", /ends no element/],
     ["<a>".repeat(100), /deeper/],
@@ -73,7 +74,8 @@ test("XML that is damaged or dangerous is refused with its line", () => {
 });
 
 test("too many alternatives are refused, not expanded", () => {
-  const either = `<Indicator operator="OR">${item("Network/DNS", "a.example").repeat(11)}</Indicator>`;
+  const items = item("Network/DNS", "a.example").repeat(11);
+  const either = `<Indicator operator="OR">${items}</Indicator>`;
   const tree = `<Indicator operator="AND" id="r">${either.repeat(4)}</Indicator>`;
   const { indicators, problems } = importText("openioc", file(tree));
   expect(indicators).toEqual([]);

@@ -102,7 +102,7 @@ test("a list loads what is good and names the lines that are not", () => {
 
 test("CSV columns are found by name, quotes and line ends are honoured", () => {
   const text = [
-    'ioc_value,ioc_type,"tags",confidence_level,first_seen_utc',
+    'Indicator,data_type,"tags",confidence_level,first_seen_utc',
     'evil.example,domain,"a, b",75,2026-01-02 03:04:05',
     `${SHA256},sha256_hash,"one ""quoted""\nand two lines",50,`,
     "1.2.3.4:80,ip:port,,,",
