@@ -100,7 +100,10 @@ export function mispObservables(
   value: string,
 ): ReadonlyArray<readonly Observable[]> | string {
   if (type === "regkey|value") return registryValue(value);
-  const names = type === "malware-sample" ? ["filename", "md5"] : type.split("|");
+  const isSample = type === "malware-sample";
+  // A sample that was not hashed yet has a name only.
+  if (isSample && !value.includes("|")) return mispObservables("filename", value);
+  const names = isSample ? ["filename", "md5"] : type.split("|");
   const values = names.length === 1 ? [value] : splitValue(value);
   if (values.length !== names.length) return `${type} has no bar between two values`;
   const found: Observable[] = [];

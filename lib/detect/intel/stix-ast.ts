@@ -48,14 +48,15 @@ export type StixComparison =
 export type StixExpression =
   | { readonly op: "observe"; readonly comparison: StixComparison }
   | { readonly op: "and" | "or" | "followedby"; readonly parts: readonly StixExpression[] }
-  | { readonly op: "within"; readonly of: StixExpression; readonly seconds: number }
-  | { readonly op: "repeats"; readonly of: StixExpression; readonly times: number }
-  | {
-      readonly op: "between";
-      readonly of: StixExpression;
-      readonly start: string;
-      readonly stop: string;
-    };
+  | (StixQualifier & { readonly op: "within"; readonly seconds: number })
+  | (StixQualifier & { readonly op: "repeats"; readonly times: number })
+  | (StixQualifier & { readonly op: "between"; readonly start: string; readonly stop: string });
+
+interface StixQualifier {
+  readonly of: StixExpression;
+  /** One pair of brackets has two qualifiers of this type, which the specification forbids. */
+  readonly isDouble?: true;
+}
 
 /** Stands for `[*]` among the steps; no property is named so. */
 export const EACH = "*each";

@@ -133,15 +133,8 @@ function digestKind({ type, steps }: StixPath): IndicatorKind | undefined {
 export function stixFaults(expression: StixExpression): string[] {
   if (expression.op === "observe") return digestFaults(expression.comparison);
   if ("parts" in expression) return expression.parts.flatMap(stixFaults);
-  const seen = new Set<string>();
-  const faults: string[] = [];
-  let inner: StixExpression = expression;
-  while (!("parts" in inner) && inner.op !== "observe") {
-    if (seen.has(inner.op)) faults.push(`two qualifiers of one type: ${inner.op}`);
-    seen.add(inner.op);
-    inner = inner.of;
-  }
-  return [...(inner.op === "observe" ? faults : []), ...stixFaults(inner)];
+  const faults = expression.isDouble ? [`two qualifiers of one type: ${expression.op}`] : [];
+  return [...faults, ...stixFaults(expression.of)];
 }
 
 function digestFaults(comparison: StixComparison): string[] {

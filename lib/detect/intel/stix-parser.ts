@@ -70,23 +70,32 @@ class Parser {
 
   #qualified(): StixExpression {
     let expression = this.#observation();
+    // Only what stands directly behind one pair of brackets counts, not what is behind a group.
+    const seen = expression.op === "observe" ? new Set<string>() : undefined;
     for (;;) {
-      if (this.#takeWord("WITHIN")) {
-        const seconds = this.#positive(["int", "float"], "a number of seconds above 0");
-        this.#needWord("SECONDS");
-        expression = { op: "within", of: expression, seconds };
-      } else if (this.#takeWord("REPEATS")) {
-        const times = this.#positive(["int"], "a count above 0");
-        this.#needWord("TIMES");
-        expression = { op: "repeats", of: expression, times };
-      } else if (this.#takeWord("START")) {
-        const start = this.#time();
-        this.#needWord("STOP");
-        expression = { op: "between", of: expression, start, stop: this.#time() };
-      } else {
-        return expression;
-      }
+      const qualifier = this.#qualifier(expression);
+      if (qualifier === undefined) return expression;
+      const isDouble = seen?.has(qualifier.op) === true;
+      seen?.add(qualifier.op);
+      expression = isDouble ? { ...qualifier, isDouble } : qualifier;
     }
+  }
+
+  #qualifier(of: StixExpression): (StixExpression & { readonly of: StixExpression }) | undefined {
+    if (this.#takeWord("WITHIN")) {
+      const seconds = this.#positive(["int", "float"], "a number of seconds above 0");
+      this.#needWord("SECONDS");
+      return { op: "within", of, seconds };
+    }
+    if (this.#takeWord("REPEATS")) {
+      const times = this.#positive(["int"], "a count above 0");
+      this.#needWord("TIMES");
+      return { op: "repeats", of, times };
+    }
+    if (!this.#takeWord("START")) return undefined;
+    const start = this.#time();
+    this.#needWord("STOP");
+    return { op: "between", of, start, stop: this.#time() };
   }
 
   #observation(): StixExpression {
