@@ -48,11 +48,15 @@ export type StixComparison =
 export type StixExpression =
   | { readonly op: "observe"; readonly comparison: StixComparison }
   | { readonly op: "and" | "or" | "followedby"; readonly parts: readonly StixExpression[] }
-  | (StixQualifier & { readonly op: "within"; readonly seconds: number })
-  | (StixQualifier & { readonly op: "repeats"; readonly times: number })
-  | (StixQualifier & { readonly op: "between"; readonly start: string; readonly stop: string });
+  | StixQualified;
 
-interface StixQualifier {
+/** An expression with one qualifier. */
+export type StixQualified =
+  | (Qualifier & { readonly op: "within"; readonly seconds: number })
+  | (Qualifier & { readonly op: "repeats"; readonly times: number })
+  | (Qualifier & { readonly op: "between"; readonly start: string; readonly stop: string });
+
+interface Qualifier {
   readonly of: StixExpression;
   /** One pair of brackets has two qualifiers of this type, which the specification forbids. */
   readonly isDouble?: true;

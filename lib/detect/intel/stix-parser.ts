@@ -8,6 +8,7 @@ import {
   type StixLiteral,
   type StixOperator,
   type StixPath,
+  type StixQualified,
   type StixStep,
   stixPathText,
 } from "./stix-ast.ts";
@@ -69,9 +70,10 @@ class Parser {
   }
 
   #qualified(): StixExpression {
+    // Two of one type count only directly behind one pair of brackets, not behind a group.
+    const { type, text } = this.#peek();
+    const seen = type === "sign" && text === "[" ? new Set<string>() : undefined;
     let expression = this.#observation();
-    // Only what stands directly behind one pair of brackets counts, not what is behind a group.
-    const seen = expression.op === "observe" ? new Set<string>() : undefined;
     for (;;) {
       const qualifier = this.#qualifier(expression);
       if (qualifier === undefined) return expression;
@@ -81,7 +83,7 @@ class Parser {
     }
   }
 
-  #qualifier(of: StixExpression): (StixExpression & { readonly of: StixExpression }) | undefined {
+  #qualifier(of: StixExpression): StixQualified | undefined {
     if (this.#takeWord("WITHIN")) {
       const seconds = this.#positive(["int", "float"], "a number of seconds above 0");
       this.#needWord("SECONDS");
