@@ -16,6 +16,13 @@ export class AddressKey {
    * (RFC 4291 §2.5.5.2) is the IPv4 address in it.
    */
   read(text: string): boolean {
+    const plain = readIpv4(text, 0, text.length);
+    if (plain >= 0) {
+      this.family = 4;
+      this.words[0] = plain;
+      this.bits = 32;
+      return true;
+    }
     const slash = text.indexOf("/");
     const end = slash < 0 ? text.length : slash;
     const ipv4 = readIpv4(text, 0, end);

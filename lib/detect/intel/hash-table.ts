@@ -3,8 +3,6 @@
 // with entries moved back on removal, so that look-ups meet no graves. Used by the stores.
 
 const CAPACITY_MIN = 16;
-const EMPTY = -1;
-
 // Nobody who writes a feed can foresee which values collide; no result depends on it.
 const SEED = crypto.getRandomValues(new Int32Array(1))[0] ?? 1;
 
@@ -29,8 +27,9 @@ export function hashEnd(hash: number): number {
 
 /** Rows by hash. A hash may stand for several; the caller looks which one it wants. */
 export class HashTable {
-  #hashes = new Uint32Array(CAPACITY_MIN);
-  #rows = new Int32Array(CAPACITY_MIN).fill(EMPTY);
+  // Hash and row of a place beside each other: one line of the cache. A row is stored as one more,
+  // 0 is an empty place.
+  #slots = new Uint32Array(2 * CAPACITY_MIN);
   #mask = CAPACITY_MIN - 1;
   #size = 0;
 
@@ -39,7 +38,7 @@ export class HashTable {
   }
 
   get bytes(): number {
-    return this.#rows.length * 8;
+    return this.#slots.byteLength;
   }
 
   /** The first place at which a hash may be, or -1. */
@@ -53,57 +52,59 @@ export class HashTable {
   }
 
   rowAt(place: number): number {
-    return this.#rows[place] ?? EMPTY;
+    return (this.#slots[2 * place + 1] ?? 0) - 1;
   }
 
   setRow(place: number, row: number): void {
-    this.#rows[place] = row;
+    this.#slots[2 * place + 1] = row + 1;
   }
 
   add(hash: number, row: number): void {
     // At most 5 of 8 places are taken: probes stay short.
-    if ((this.#size + 1) * 8 > this.#rows.length * 5) this.#grow();
-    this.#put(hash, row);
+    if ((this.#size + 1) * 8 > (this.#mask + 1) * 5) this.#grow();
+    this.#put(hash, row + 1);
     this.#size++;
   }
 
   /** Empties a place; those behind it move up if they may. */
   removeAt(place: number): void {
+    const slots = this.#slots;
+    const mask = this.#mask;
     let hole = place;
-    for (let at = (place + 1) & this.#mask; this.#rows[at] !== EMPTY; at = (at + 1) & this.#mask) {
-      const wanted = (this.#hashes[at] ?? 0) & this.#mask;
-      if (((at - wanted) & this.#mask) < ((at - hole) & this.#mask)) continue;
-      this.#hashes[hole] = this.#hashes[at] ?? 0;
-      this.#rows[hole] = this.#rows[at] ?? EMPTY;
+    for (let at = (place + 1) & mask; slots[2 * at + 1] !== 0; at = (at + 1) & mask) {
+      const wanted = (slots[2 * at] ?? 0) & mask;
+      if (((at - wanted) & mask) < ((at - hole) & mask)) continue;
+      slots[2 * hole] = slots[2 * at] ?? 0;
+      slots[2 * hole + 1] = slots[2 * at + 1] ?? 0;
       hole = at;
     }
-    this.#rows[hole] = EMPTY;
+    slots[2 * hole + 1] = 0;
     this.#size--;
   }
 
   #search(hash: number, from: number): number {
-    for (let at = from; this.#rows[at] !== EMPTY; at = (at + 1) & this.#mask) {
-      if (this.#hashes[at] === hash) return at;
+    const slots = this.#slots;
+    const mask = this.#mask;
+    for (let at = from; slots[2 * at + 1] !== 0; at = (at + 1) & mask) {
+      if (slots[2 * at] === hash) return at;
     }
     return -1;
   }
 
-  #put(hash: number, row: number): void {
+  #put(hash: number, entry: number): void {
     let at = hash & this.#mask;
-    while (this.#rows[at] !== EMPTY) at = (at + 1) & this.#mask;
-    this.#hashes[at] = hash;
-    this.#rows[at] = row;
+    while (this.#slots[2 * at + 1] !== 0) at = (at + 1) & this.#mask;
+    this.#slots[2 * at] = hash;
+    this.#slots[2 * at + 1] = entry;
   }
 
   #grow(): void {
-    const hashes = this.#hashes;
-    const rows = this.#rows;
-    this.#hashes = new Uint32Array(rows.length * 2);
-    this.#rows = new Int32Array(rows.length * 2).fill(EMPTY);
-    this.#mask = this.#rows.length - 1;
-    for (let at = 0; at < rows.length; at++) {
-      const row = rows[at] ?? EMPTY;
-      if (row !== EMPTY) this.#put(hashes[at] ?? 0, row);
+    const slots = this.#slots;
+    this.#slots = new Uint32Array(slots.length * 2);
+    this.#mask = slots.length - 1;
+    for (let at = 0; at < slots.length; at += 2) {
+      const entry = slots[at + 1] ?? 0;
+      if (entry !== 0) this.#put(slots[at] ?? 0, entry);
     }
   }
 }

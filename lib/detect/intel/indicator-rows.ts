@@ -9,7 +9,7 @@ import type {
   Severity,
   TlpMarking,
 } from "../../model/model.ts";
-import { INDICATOR_KINDS, valueId } from "./indicator-kinds.ts";
+import { INDICATOR_KINDS, isPublicSuffix, valueId } from "./indicator-kinds.ts";
 import { TextPool } from "./text-pool.ts";
 
 const SEVERITIES: readonly Severity[] = ["informational", "low", "medium", "high", "critical"];
@@ -21,7 +21,7 @@ const SOURCES_MAX = 65_535;
 const SECONDS_MAX = 2 ** 32 - 1;
 const CAPACITY_MIN = 256;
 /** What all columns take for one row. */
-const ROW_BYTES = 43;
+const ROW_BYTES = 44;
 /** Titles and labels repeat; so many are remembered to be stored once. */
 const SHARED_MAX = 4096;
 /** A pool is worth copying when this much of it, and half of it, is dead. */
@@ -50,6 +50,8 @@ export class IndicatorRows {
   #confidences = new Uint8Array(CAPACITY_MIN);
   #markings = new Uint8Array(CAPACITY_MIN);
   #isUsed = new Uint8Array(CAPACITY_MIN);
+  /** Whether a domain is a public suffix: 0 not asked yet, 1 no, 2 yes. */
+  #suffixes = new Uint8Array(CAPACITY_MIN);
   #titles = new Uint32Array(CAPACITY_MIN);
   #labels = new Uint32Array(CAPACITY_MIN);
   #conditions = new Uint32Array(CAPACITY_MIN);
@@ -88,6 +90,7 @@ export class IndicatorRows {
     const row = this.#free.pop() ?? this.#end++;
     if (row >= this.next.length) this.#grow();
     this.#isUsed[row] = 1;
+    this.#suffixes[row] = 0;
     this.next[row] = -1;
     this.previous[row] = -1;
     this.kinds[row] = kindCode(indicator.kind);
@@ -109,6 +112,15 @@ export class IndicatorRows {
     this.#dead += this.value(row).length + this.pool.text(this.ids[row] ?? 0).length + 2;
     this.#isUsed[row] = 0;
     this.#free.push(row);
+  }
+
+  /** Whether the value is a domain below which names belong to others. Asked once, kept. */
+  isPublicSuffix(row: number): boolean {
+    const known = this.#suffixes[row] ?? 0;
+    if (known !== 0) return known === 2;
+    const isSuffix = isPublicSuffix(this.value(row));
+    this.#suffixes[row] = isSuffix ? 2 : 1;
+    return isSuffix;
   }
 
   /** Puts a row behind one of the same kind and value. */
@@ -239,6 +251,7 @@ export class IndicatorRows {
     this.#confidences = bytes(this.#confidences);
     this.#markings = bytes(this.#markings);
     this.#isUsed = bytes(this.#isUsed);
+    this.#suffixes = bytes(this.#suffixes);
     this.#titles = words(this.#titles);
     this.#labels = words(this.#labels);
     this.#conditions = words(this.#conditions);

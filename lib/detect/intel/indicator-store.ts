@@ -6,13 +6,7 @@
 import type { Indicator, IndicatorKind } from "../../model/model.ts";
 import { AddressKey } from "./address-key.ts";
 import { HashTable, hashEnd, hashStart, hashStep } from "./hash-table.ts";
-import {
-  canonicalValue,
-  INDICATOR_KINDS,
-  isPublicSuffix,
-  kindOfListName,
-  valueId,
-} from "./indicator-kinds.ts";
+import { canonicalValue, INDICATOR_KINDS, kindOfListName, valueId } from "./indicator-kinds.ts";
 import { IndicatorRows, kindCode } from "./indicator-rows.ts";
 import { PrefixTable } from "./prefix-table.ts";
 import { SubstringTable } from "./substring-table.ts";
@@ -49,10 +43,12 @@ export class IndicatorStore {
   readonly #address = new AddressKey();
   readonly #counts: number[] = INDICATOR_KINDS.map(() => 0);
   #nowSeconds = 0;
+  /** Some row may be valid only later than the time last told. */
+  #hasLater = false;
   readonly #accept = (row: number): boolean => this.#live(row) >= 0;
   // A name that is a public suffix belongs to many: as an indicator it stands for itself only.
   readonly #acceptDomain = (row: number, isWhole: boolean): boolean =>
-    this.#live(row) >= 0 && (isWhole || !isPublicSuffix(this.#rows.value(row)));
+    this.#live(row) >= 0 && (isWhole || !this.#rows.isPublicSuffix(row));
 
   /** Indicators held. */
   get size(): number {
@@ -87,6 +83,7 @@ export class IndicatorStore {
     }
     const row = this.#rows.add(indicator, isDerived ? "" : indicator.id);
     this.#counts[code] = (this.#counts[code] ?? 0) + 1;
+    this.#hasLater ||= (this.#rows.from[row] ?? 0) > this.#nowSeconds;
     if (!isDerived) this.#ids.add(this.#idHash(this.#rows.sources[row] ?? 0, indicator.id), row);
     // What was removed may have been the first one itself.
     const first = this.#headOf(code, value);
@@ -124,11 +121,14 @@ export class IndicatorStore {
 
   /** Tells the time: what is no longer valid goes, and its number comes back. */
   advance(nowMs: number): number {
-    this.#nowSeconds = Math.floor(nowMs / 1000);
-    const { until } = this.#rows;
+    const nowSeconds = Math.floor(nowMs / 1000);
+    this.#nowSeconds = nowSeconds;
+    this.#hasLater = false;
     return this.#removeWhere((row) => {
+      const { from, until } = this.#rows;
+      if ((from[row] ?? 0) > nowSeconds) this.#hasLater = true;
       const seconds = until[row] ?? 0;
-      return seconds !== 0 && seconds <= this.#nowSeconds;
+      return seconds !== 0 && seconds <= nowSeconds;
     });
   }
 
@@ -146,7 +146,7 @@ export class IndicatorStore {
 
   /** The row of the narrowest address or range that holds an address, or -1. */
   findAddress(text: string): number {
-    return this.#address.read(text) ? this.#findRange(NO_LIMIT) : -1;
+    return this.#address.read(text) ? this.#findRange() : -1;
   }
 
   /** The row of a name or of the nearest domain above it, or -1. */
@@ -203,7 +203,7 @@ export class IndicatorStore {
     } else if (kind === "domain") {
       const heads: number[] = [];
       this.#domains.findDomain(DOMAIN, value, (row, isWhole) => {
-        if (isWhole || !isPublicSuffix(this.#rows.value(row))) heads.unshift(row);
+        if (isWhole || !this.#rows.isPublicSuffix(row)) heads.unshift(row);
         return false;
       });
       for (const head of heads) take(head);
@@ -231,10 +231,10 @@ export class IndicatorStore {
     }
   }
 
-  #findRange(limit: number): number {
+  #findRange(): number {
     const { words, bits, family } = this.#address;
     const table = family === 4 ? this.#ipv4 : this.#ipv6;
-    let head = table.find(words, bits, limit);
+    let head = table.find(words, bits, NO_LIMIT);
     while (head >= 0) {
       const row = this.#live(head);
       if (row >= 0) return row;
@@ -243,12 +243,15 @@ export class IndicatorStore {
     return -1;
   }
 
+  // Before any time was told, all are valid.
   #isLive(row: number): boolean {
-    return (this.#rows.from[row] ?? 0) <= this.#nowSeconds || this.#nowSeconds === 0;
+    if (!this.#hasLater || this.#nowSeconds === 0) return true;
+    return (this.#rows.from[row] ?? 0) <= this.#nowSeconds;
   }
 
   // The first of a chain that is valid by now.
   #live(head: number): number {
+    if (!this.#hasLater) return head;
     for (let row = head; row >= 0; row = this.#rows.next[row] ?? -1) {
       if (this.#isLive(row)) return row;
     }

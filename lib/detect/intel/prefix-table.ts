@@ -11,14 +11,16 @@ const EMPTY = -1;
 /** Keys of one or four words, stored as they are, to rows. */
 class WordTable {
   readonly #width: number;
-  #keys: Uint32Array;
-  #rows = new Int32Array(CAPACITY_MIN).fill(EMPTY);
+  /** Words of one place: the row as one more (0 is empty), then the key. */
+  readonly #stride: number;
+  #slots: Uint32Array<ArrayBuffer>;
   #mask = CAPACITY_MIN - 1;
   #size = 0;
 
   constructor(width: number) {
     this.#width = width;
-    this.#keys = new Uint32Array(CAPACITY_MIN * width);
+    this.#stride = width + 1;
+    this.#slots = new Uint32Array(CAPACITY_MIN * this.#stride);
   }
 
   get size(): number {
@@ -26,79 +28,77 @@ class WordTable {
   }
 
   get bytes(): number {
-    return this.#keys.byteLength + this.#rows.byteLength;
+    return this.#slots.byteLength;
   }
 
   /** The row of a key, or -1. */
   get(key: Uint32Array): number {
-    return this.#rows[this.#placeOf(key)] ?? EMPTY;
+    return (this.#slots[this.#startOf(key)] ?? 0) - 1;
   }
 
   /** Sets the row of a key; -1 removes the key. */
   set(key: Uint32Array, row: number): void {
-    let place = this.#placeOf(key);
-    const isKnown = this.#rows[place] !== EMPTY;
+    let start = this.#startOf(key);
+    const isKnown = this.#slots[start] !== 0;
     if (row === EMPTY) {
-      if (isKnown) this.#removeAt(place);
+      if (isKnown) this.#removeAt(start / this.#stride);
       return;
     }
     if (!isKnown) {
-      if ((this.#size + 1) * 8 > this.#rows.length * 5) {
+      if ((this.#size + 1) * 8 > (this.#mask + 1) * 5) {
         this.#grow();
-        place = this.#placeOf(key);
+        start = this.#startOf(key);
       }
-      for (let at = 0; at < this.#width; at++) {
-        this.#keys[place * this.#width + at] = key[at] ?? 0;
-      }
+      for (let at = 0; at < this.#width; at++) this.#slots[start + 1 + at] = key[at] ?? 0;
       this.#size++;
     }
-    this.#rows[place] = row;
+    this.#slots[start] = row + 1;
   }
 
   // Where the key is, or the empty place where it would be.
-  #placeOf(key: Uint32Array): number {
-    let at = hashOf(key, 0, this.#width) & this.#mask;
-    while (this.#rows[at] !== EMPTY && !this.#isAt(key, at)) at = (at + 1) & this.#mask;
-    return at;
+  #startOf(key: Uint32Array): number {
+    const slots = this.#slots;
+    const stride = this.#stride;
+    let place = hashOf(key, 0, this.#width) & this.#mask;
+    for (;;) {
+      const start = place * stride;
+      if (slots[start] === 0 || this.#isAt(key, start)) return start;
+      place = (place + 1) & this.#mask;
+    }
   }
 
-  #isAt(key: Uint32Array, place: number): boolean {
-    const start = place * this.#width;
+  #isAt(key: Uint32Array, start: number): boolean {
     for (let at = 0; at < this.#width; at++) {
-      if (this.#keys[start + at] !== key[at]) return false;
+      if (this.#slots[start + 1 + at] !== key[at]) return false;
     }
     return true;
   }
 
   #removeAt(place: number): void {
-    const keys = this.#keys;
-    const width = this.#width;
+    const slots = this.#slots;
+    const stride = this.#stride;
+    const mask = this.#mask;
     let hole = place;
-    for (let at = (place + 1) & this.#mask; this.#rows[at] !== EMPTY; at = (at + 1) & this.#mask) {
-      const wanted = hashOf(keys, at * width, width) & this.#mask;
-      if (((at - wanted) & this.#mask) < ((at - hole) & this.#mask)) continue;
-      keys.copyWithin(hole * width, at * width, (at + 1) * width);
-      this.#rows[hole] = this.#rows[at] ?? EMPTY;
+    for (let at = (place + 1) & mask; slots[at * stride] !== 0; at = (at + 1) & mask) {
+      const wanted = hashOf(slots, at * stride + 1, this.#width) & mask;
+      if (((at - wanted) & mask) < ((at - hole) & mask)) continue;
+      slots.copyWithin(hole * stride, at * stride, (at + 1) * stride);
       hole = at;
     }
-    this.#rows[hole] = EMPTY;
+    slots[hole * stride] = 0;
     this.#size--;
   }
 
   #grow(): void {
-    const keys = this.#keys;
-    const rows = this.#rows;
-    const width = this.#width;
-    this.#keys = new Uint32Array(keys.length * 2);
-    this.#rows = new Int32Array(rows.length * 2).fill(EMPTY);
-    this.#mask = this.#rows.length - 1;
-    for (let from = 0; from < rows.length; from++) {
-      const row = rows[from] ?? EMPTY;
-      if (row === EMPTY) continue;
-      let at = hashOf(keys, from * width, width) & this.#mask;
-      while (this.#rows[at] !== EMPTY) at = (at + 1) & this.#mask;
-      this.#rows[at] = row;
-      this.#keys.set(keys.subarray(from * width, (from + 1) * width), at * width);
+    const slots = this.#slots;
+    const stride = this.#stride;
+    this.#slots = new Uint32Array(slots.length * 2);
+    this.#mask = this.#mask * 2 + 1;
+    for (let from = 0; from < slots.length; from += stride) {
+      if (slots[from] === 0) continue;
+      let at = hashOf(slots, from + 1, this.#width) & this.#mask;
+      while (this.#slots[at * stride] !== 0) at = (at + 1) & this.#mask;
+      this.#slots.set(slots.subarray(from, from + stride), at * stride);
     }
   }
 }
@@ -159,13 +159,21 @@ export class PrefixTable {
    * shorter than `below` bits; -1 where there is none.
    */
   find(words: Uint32Array, bits: number, below: number): number {
+    // Most look-ups are for single addresses, and end here when one is listed.
+    if (bits === this.#bitsMax && below > bits) {
+      const row = this.#tables[bits]?.get(words) ?? EMPTY;
+      if (row !== EMPTY) {
+        this.foundBits = bits;
+        return row;
+      }
+    }
     const lengths = this.#lengths;
     const near = (this.#near[this.#placeOf(words)] ?? 0) | this.#nearAll;
     const key = this.#key;
     for (let at = 0; at < lengths.length; at++) {
       const length = lengths[at] ?? 0;
-      if (length > bits || length >= below) continue;
-      if (length < this.#bitsMax && (near & this.#bitOf(length)) === 0) continue;
+      if (length === this.#bitsMax || length > bits || length >= below) continue;
+      if ((near & this.#bitOf(length)) === 0) continue;
       for (let word = 0; word < this.#words; word++) {
         key[word] = (words[word] ?? 0) & maskOf(length - word * 32);
       }

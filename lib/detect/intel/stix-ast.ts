@@ -16,6 +16,8 @@ export type StixStep = string | number | "*each";
 export interface StixPath {
   readonly type: string;
   readonly steps: readonly StixStep[];
+  /** The path as it is written, every index as `[*]`: what it means, whatever the place. */
+  readonly key: string;
 }
 
 export type StixOperator =
@@ -65,12 +67,12 @@ interface Qualifier {
 /** Stands for `[*]` among the steps; no property is named so. */
 export const EACH = "*each";
 
-/** A path as it is written. */
-export function stixPathText({ type, steps }: StixPath): string {
-  const text = steps.map((step) => {
-    if (step === EACH) return "[*]";
-    if (typeof step === "number") return `[${step}]`;
-    return `.${/^\w+$/.test(step) ? step : `'${step}'`}`;
-  });
-  return `${type}:${text.join("").replace(/^\./, "")}`;
+/** A path of a type and steps. */
+export function stixPath(type: string, steps: readonly StixStep[]): StixPath {
+  let text = "";
+  for (const step of steps) {
+    if (step === EACH || typeof step === "number") text += "[*]";
+    else text += `${text === "" ? "" : "."}${/^\w+$/.test(step) ? step : `'${step}'`}`;
+  }
+  return { type, steps, key: `${type}:${text}` };
 }

@@ -3,14 +3,7 @@
 // must have the length of their algorithm.
 import type { IndicatorKind, Observable } from "../../model/model.ts";
 import { canonicalValue, fileObservable, observable } from "./indicator-kinds.ts";
-import {
-  EACH,
-  type StixComparison,
-  type StixExpression,
-  type StixPath,
-  type StixTest,
-  stixPathText,
-} from "./stix-ast.ts";
+import type { StixComparison, StixExpression, StixPath, StixTest } from "./stix-ast.ts";
 
 /** Digests by the names of STIX (§10.7) and of others, without signs and case. */
 const DIGESTS: Readonly<Record<string, IndicatorKind>> = {
@@ -90,13 +83,7 @@ const CONTEXT: ReadonlySet<string> = new Set([
 
 /** Whether a test only says of which type another one's object is. */
 export function isContext(test: StixTest): boolean {
-  return test.operator === "=" && !test.isNegated && CONTEXT.has(pathKey(test.path));
-}
-
-/** The path with every index as `[*]`. */
-export function pathKey({ type, steps }: StixPath): string {
-  const plain = steps.map((step) => (typeof step === "number" ? EACH : step));
-  return stixPathText({ type, steps: plain });
+  return test.operator === "=" && !test.isNegated && CONTEXT.has(test.path.key);
 }
 
 /**
@@ -104,8 +91,7 @@ export function pathKey({ type, steps }: StixPath): string {
  * a text where the value is not of its kind.
  */
 export function stixObservable(path: StixPath, value: string): Observable | string | undefined {
-  const key = pathKey(path);
-  const known = Object.hasOwn(PATHS, key) ? PATHS[key] : undefined;
+  const known = Object.hasOwn(PATHS, path.key) ? PATHS[path.key] : undefined;
   if (known === "server") return observable(serverKind(value), value);
   if (known === "request") return observable(value.startsWith("/") ? "http-path" : "url", value);
   if (known === "name") return fileObservable(value);

@@ -10,7 +10,7 @@ import {
   type StixPath,
   type StixQualified,
   type StixStep,
-  stixPathText,
+  stixPath,
 } from "./stix-ast.ts";
 import { base64Bytes, hexBytes } from "./stix-bytes.ts";
 import { patternError, stixTokens, type Token } from "./stix-tokens.ts";
@@ -162,7 +162,7 @@ class Parser {
       }
     }
     this.#next--;
-    throw this.#unexpected(`a comparison of ${stixPathText(path)}`);
+    throw this.#unexpected(`a comparison of ${path.key}`);
   }
 
   #set(): readonly StixLiteral[] {
@@ -188,7 +188,7 @@ class Parser {
     for (;;) {
       if (this.#takeSign(".")) steps.push(this.#property());
       else if (this.#takeSign("[")) steps.push(this.#index());
-      else return { type, steps };
+      else return stixPath(type, steps);
     }
   }
 

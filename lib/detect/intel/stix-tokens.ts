@@ -27,17 +27,32 @@ const CLOCK = String.raw`(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?`;
 const QUARTET = "[A-Za-z0-9+/]{4}";
 const BASE64 = `(?:${QUARTET})*(?:${QUARTET}|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)?`;
 
-const TOKENS: ReadonlyArray<readonly [type: TokenType | "blank", form: RegExp]> = [
-  ["blank", /(?:\s|\/\*[\s\S]*?\*\/|\/\/[^\n]*)+/y],
-  ["string", /'((?:[^'\\]|\\['\\])*)'/y],
-  ["timestamp", new RegExp(`t'(${DAY}T${CLOCK}Z)'`, "y")],
-  ["hex", /h'((?:[0-9A-Fa-f]{2})*)'/y],
-  ["binary", new RegExp(`b'(${BASE64})'`, "y")],
-  ["float", /[+-]?\d*\.\d+(?!\w)/y],
-  ["int", /[+-]?(?:0|[1-9]\d*)(?![\w.])/y],
-  ["name", /[A-Za-z_][\w-]*/y],
-  ["sign", /==|!=|<>|<=|>=|[=<>[\]():.,*]/y],
-];
+type Form = readonly [type: TokenType | "blank", form: RegExp];
+
+const BLANK: Form = ["blank", /(?:\s|\/\*[\s\S]*?\*\/|\/\/[^\n]*)+/y];
+const STRING: Form = ["string", /'((?:[^'\\]|\\['\\])*)'/y];
+const SIGN: Form = ["sign", /==|!=|<>|<=|>=|[=<>[\]():.,*]/y];
+const NAME: Form = ["name", /[A-Za-z_][\w-]*/y];
+const FLOAT: Form = ["float", /[+-]?\d*\.\d+(?!\w)/y];
+const INT: Form = ["int", /[+-]?(?:0|[1-9]\d*)(?![\w.])/y];
+const QUOTED: Readonly<Record<string, Form>> = {
+  t: ["timestamp", new RegExp(`t'(${DAY}T${CLOCK}Z)'`, "y")],
+  h: ["hex", /h'((?:[0-9A-Fa-f]{2})*)'/y],
+  b: ["binary", new RegExp(`b'(${BASE64})'`, "y")],
+};
+
+// The first character leaves few kinds of token to try.
+function formsAt(pattern: string, at: number): readonly Form[] {
+  const first = pattern[at] ?? "";
+  if (first === "'") return [STRING];
+  if (/[A-Za-z_]/.test(first)) {
+    const quoted = pattern[at + 1] === "'" ? QUOTED[first] : undefined;
+    return quoted === undefined ? [NAME] : [quoted, NAME];
+  }
+  if (/[\d+-]/.test(first)) return [FLOAT, INT];
+  if (first === ".") return [FLOAT, SIGN];
+  return first === "/" || /\s/.test(first) ? [BLANK] : [SIGN];
+}
 
 /** An error that names the place in the pattern. */
 export function patternError(what: string, at: number): UndercroftError {
@@ -66,7 +81,7 @@ export function stixTokens(pattern: string): Token[] {
 }
 
 function tokenAt(pattern: string, at: number): [TokenType | "blank", RegExpExecArray] {
-  for (const [type, form] of TOKENS) {
+  for (const [type, form] of formsAt(pattern, at)) {
     form.lastIndex = at;
     const match = form.exec(pattern);
     if (match !== null) return [type, match];
