@@ -140,7 +140,9 @@ export class StixImporter implements Importer {
 
   /** @throws {Error} where a field or the pattern is not valid; its message says which */
   #compile(id: string, pattern: string, fields: Fields): Indicator[] {
-    const labels = [...new Set([...labelsField(fields, "labels"), ...typesOf(fields)])];
+    const types = typesOf(fields);
+    const more = Object.hasOwn(fields, "labels") ? labelsField(fields, "labels") : [];
+    const labels = more.length === 0 ? types : [...new Set([...more, ...types])];
     const compiled = readPattern(pattern);
     const anyOf =
       compiled.anyOf === undefined || compiled.anyOf.length === 0

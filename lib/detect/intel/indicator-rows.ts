@@ -23,7 +23,7 @@ const CAPACITY_MIN = 256;
 /** What all columns take for one row. */
 const ROW_BYTES = 44;
 /** Titles and labels repeat; so many are remembered to be stored once. */
-const SHARED_MAX = 4096;
+const SHARED_MAX = 16_384;
 /** A pool is worth copying when this much of it, and half of it, is dead. */
 const DEAD_BYTES_MIN = 4 << 20;
 
@@ -265,6 +265,8 @@ function seconds(ms: number | undefined, round: (value: number) => number): numb
 
 function labelsText(labels: readonly string[] | undefined): string {
   if (labels === undefined || labels.length === 0) return "";
+  const [first = ""] = labels;
+  if (labels.length === 1 && !first.includes("\n")) return first;
   return labels.map((label) => label.replaceAll("\n", " ")).join("\n");
 }
 

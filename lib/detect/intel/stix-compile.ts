@@ -36,6 +36,7 @@ const STRENGTH: readonly IndicatorKind[] = [
 
 /** The same values, the one that identifies first, none twice. */
 export function strongestFirst(values: Conjunction): Conjunction {
+  if (values.length < 2) return values;
   const rank = ({ kind }: Observable): number => {
     const place = STRENGTH.indexOf(kind);
     return place < 0 ? STRENGTH.length : place;
@@ -48,6 +49,12 @@ export function strongestFirst(values: Conjunction): Conjunction {
 export function compileStix(expression: StixExpression): CompiledPattern {
   const named: Observable[] = [];
   const faults: string[] = [];
+  const simple = simpleTest(expression);
+  if (simple !== undefined) {
+    const [literal] = simple.values;
+    const found = literal === undefined ? undefined : literalValue(simple, literal);
+    if (typeof found === "object") return { anyOf: [[found]], named: [found], faults };
+  }
   for (const test of testsOf(expression)) {
     for (const literal of test.isNegated ? [] : test.values) {
       const found = literalValue(test, literal);
@@ -57,6 +64,13 @@ export function compileStix(expression: StixExpression): CompiledPattern {
   }
   const anyOf = faults.length > 0 ? undefined : alternatives(expression);
   return { ...(anyOf === undefined ? {} : { anyOf }), named: strongestFirst(named), faults };
+}
+
+// One comparison for equality: what nearly every pattern of a feed is.
+function simpleTest(expression: StixExpression): StixTest | undefined {
+  if (expression.op !== "observe" || expression.comparison.op !== "test") return undefined;
+  const { comparison } = expression;
+  return comparison.operator === "=" && !comparison.isNegated ? comparison : undefined;
 }
 
 function testsOf(expression: StixExpression): StixTest[] {
