@@ -20,6 +20,7 @@ export const ERROR_TABLE = {
   ERR_UC_LAYOUT: "A ring layout does not fit the region.",
   ERR_UC_INTERFACE: "A network interface cannot be watched, or its packet thread failed.",
   ERR_UC_INDICATORS: "An indicator file has a line that is not valid.",
+  ERR_UC_FEED: "A feed of threat intelligence cannot be had, or is not what it should be.",
   ERR_UC_PATTERN: "A STIX pattern is not valid, or its verdict cannot be had.",
   ERR_UC_POLICY: "A response policy is not valid.",
   ERR_UC_COMMAND_INVALID: "A command cannot be encoded for the wire.",
