@@ -7,4 +7,3 @@ export * from "./indicator-list.ts";
 export * from "./indicator-match.ts";
 export * from "./intel/intel.ts";
 export * from "./sigma/sigma.ts";
-export * from "./substring-index.ts";

@@ -20,7 +20,7 @@ export interface TaxiiCollection {
 
 /** What one pull gave. */
 export interface TaxiiPull {
-  /** Give it to the next pull: the server's time of the last object; undefined where it had none. */
+  /** Give it to the next pull: when the server got the last object; undefined where it had none. */
   readonly addedAfter: string | undefined;
   readonly pages: number;
 }

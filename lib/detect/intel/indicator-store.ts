@@ -146,7 +146,8 @@ export class IndicatorStore {
 
   /** The row of the narrowest address or range that holds an address, or -1. */
   findAddress(text: string): number {
-    return this.#address.read(text) ? this.#findRange() : -1;
+    if (this.count("address") === 0 || !this.#address.read(text)) return -1;
+    return this.#findRange();
   }
 
   /** The row of a name or of the nearest domain above it, or -1. */
@@ -156,7 +157,7 @@ export class IndicatorStore {
 
   /** The row of the URL, or of the nearest one that it lies under, or -1. */
   findUrl(url: string): number {
-    const key = urlKey(url);
+    const key = this.#urls.size === 0 ? undefined : urlKey(url);
     if (key === undefined) return -1;
     return this.#urls.findUrl(URL_KIND, key, pathStartOf(key), this.#accept);
   }
@@ -165,6 +166,23 @@ export class IndicatorStore {
   findExact(kind: IndicatorKind, value: string): number {
     const row = this.#texts.get(kindCode(kind), value);
     return row < 0 ? -1 : this.#live(row);
+  }
+
+  /** Whether {@link find} would give anything; makes no object. */
+  has(kind: IndicatorKind, text: string): boolean {
+    switch (kind) {
+      case "address":
+        return this.findAddress(text) >= 0;
+      case "domain":
+        return this.findDomain(text) >= 0;
+      case "url":
+        return this.findUrl(text) >= 0;
+      default: {
+        if (this.count(kind) === 0) return false;
+        const value = canonicalValue(kind, text);
+        return value !== undefined && this.findExact(kind, value) >= 0;
+      }
+    }
   }
 
   /** Calls back with the row of each command line that is part of this one. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The TAXII client against a real HTTP server: paging in both ways of the specification, the cursor,
-// content types, retries, limits, and what a page that breaks off leaves.
+// The TAXII client against a real HTTP server: paging in both ways of the specification, the
+// cursor, content types, retries, limits, and what a page that breaks off leaves.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
