@@ -28,9 +28,7 @@ const config: KnipConfig = {
   ],
   project: ["{lib,scripts,bench,fuzz,test}/**/*.{ts,mjs}"],
   // Used by path, not by import: the gate's tools, and the headers and builder of the addon.
-  ignoreDependencies: [
-    ...["@biomejs/biome", "node-api-headers", "node-gyp", "publint"],
-  ],
+  ignoreDependencies: [...["@biomejs/biome", "node-api-headers", "node-gyp", "publint"]],
   // Programs of the system are checked by the bootstrap.
   exclude: ["binaries"],
   // A type that a face's signature mentions is part of that face.
