@@ -8,6 +8,7 @@ import { isUndercroftError, UndercroftError } from "../errors/errors.ts";
 import { doctor, hook, protect, respond, status, unprotect } from "./domains.ts";
 import { type CommandName, HELP } from "./help.ts";
 import { checkIndicators } from "./indicators.ts";
+import { importIntel, intelStats, lookupIntel } from "./intel.ts";
 import { printCaptures } from "./pcap.ts";
 import { redirect } from "./redirector.ts";
 import { dumpRegion } from "./region.ts";
@@ -28,6 +29,9 @@ const commands: Readonly<Record<CommandName, (args: readonly string[]) => Promis
   pcap: printCaptures,
   "region dump": dumpRegion,
   "indicators check": checkIndicators,
+  "intel import": importIntel,
+  "intel stats": intelStats,
+  "intel lookup": lookupIntel,
 };
 
 /** Runs the program with its arguments and returns the exit status. */

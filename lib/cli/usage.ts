@@ -14,7 +14,8 @@ export interface Arguments {
 }
 
 /**
- * Reads options and exactly as many operands as `operands` names.
+ * Reads options and exactly as many operands as `operands` names; a last name that ends in `...`
+ * takes one or more.
  * @throws {UndercroftError} ERR_UC_ARGUMENT
  */
 export function readArguments(
@@ -31,9 +32,13 @@ export function readArguments(
   }
   const { values, positionals } = parsed;
   const missing = operands[positionals.length];
-  if (missing !== undefined) throw usageError(command, `${missing} is missing`);
+  if (missing !== undefined) {
+    throw usageError(command, `${missing.replace("...", "")} is missing`);
+  }
+  const isOpen = operands.at(-1)?.endsWith("...") === true;
   const extra = positionals[operands.length];
-  if (extra !== undefined) throw usageError(command, `"${extra}" is one argument too many`);
+  if (extra !== undefined && !isOpen)
+    throw usageError(command, `"${extra}" is one argument too many`);
   return { values: values as Arguments["values"], operands: positionals };
 }
 
