@@ -8,7 +8,8 @@ import { type BenchRow, commitName, machineName } from "./row.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 
-type Bench = { readonly about: string; readonly load: () => Promise<AsyncIterable<BenchRow>> };
+type Rows = AsyncIterable<BenchRow> | Iterable<BenchRow>;
+type Bench = { readonly about: string; readonly load: () => Promise<Rows> };
 
 const BENCHES: Readonly<Record<string, Bench>> = {
   ring: {
@@ -39,6 +40,10 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   network: {
     about: "N5, N6: captures to events beside ndpiReader and tshark; the tap beside dumpcap",
     load: async () => (await import("./network.ts")).networkBench(),
+  },
+  intel: {
+    about: "D5: a million indicators loaded and looked up, beside a Map",
+    load: async () => (await import("./intel.ts")).intelBench(),
   },
 };
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// `npm run corpora -- network` and `-- detection`: hold the network room against captures, and the
-// Sigma engine against rules and events, with results that others published. The corpora lie
-// outside the repository; absent ones are skipped, which is said.
+// `npm run corpora -- network`, `-- detection` and `-- intel`: hold the network room against
+// captures, the Sigma engine against rules and events, and threat intelligence (a part of detection)
+// against patterns and lists, with results that others published. The corpora lie outside the
+// repository; absent ones are skipped, which is said.
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -9,6 +10,9 @@ import { parseArgs } from "node:util";
 import { type BenchRow, commitName, machineName } from "../bench/row.ts";
 import { compareWithArkime } from "../test/corpora/arkime.ts";
 import type { Comparison } from "../test/corpora/comparison.ts";
+import { compareLists } from "../test/corpora/intel-lists.ts";
+import { compareEvents, comparePairs } from "../test/corpora/intel-misp.ts";
+import { comparePatterns } from "../test/corpora/intel-patterns.ts";
 import { compareJa3, compareJa4 } from "../test/corpora/ja-fingerprints.ts";
 import { surviveDamage } from "../test/corpora/robustness.ts";
 import { compareLoading, compareLogs, compareRegression } from "../test/corpora/sigma.ts";
@@ -32,20 +36,28 @@ const network: Oracles = {
   ja3: { corpus: "arkime-pcap", compare: compareJa3 },
   robustness: { corpus: "tcpdump-tests", compare: surviveDamage },
 };
+const intel: Oracles = {
+  patterns: { corpus: "stix2", compare: comparePatterns },
+  pairs: { corpus: "misp-stix-mapping", compare: comparePairs },
+  events: { corpus: "misp-events", compare: compareEvents },
+  lists: { corpus: "ioc-lists-maltrail", compare: compareLists },
+};
 const detection: Oracles = {
   loading: { corpus: "sigma-rules", compare: compareLoading },
   specification: { corpus: "sigma-spec", compare: compareSpecification },
   regression: { corpus: "sigma-events", compare: compareRegression },
   logs: { corpus: "otrf-host-logs", compare: compareLogs },
+  ...intel,
 };
-const subjects: Readonly<Record<string, Oracles>> = { network, detection };
+const subjects: Readonly<Record<string, Oracles>> = { network, detection, intel };
 const names = (oracles: Oracles): string => Object.keys(oracles).join(", ");
-const usage = `usage: npm run corpora -- network|detection [--dir DIR] [--only NAME] [--misses]
-                                            [--json] [--seed NUMBER]
+const usage = `usage: npm run corpora -- network|detection|intel [--dir DIR] [--only NAME] [--misses]
+                                                  [--json] [--seed NUMBER]
 
   --dir DIR    folder of the corpora (default ../shared/corpora)
   --only NAME  one oracle; network: ${names(network)};
-               detection: ${names(detection)}
+               detection: ${names(detection)};
+               intel: ${names(intel)}
   --misses     list each miss
   --json       one JSON object a line
 `;

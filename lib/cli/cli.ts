@@ -10,6 +10,7 @@ import { doctor, hook, protect, respond, status, unprotect } from "./domains.ts"
 import { explain } from "./explain.ts";
 import { type CommandName, HELP } from "./help.ts";
 import { checkIndicators } from "./indicators.ts";
+import { importIntel, intelStats, lookupIntel } from "./intel.ts";
 import { printCaptures } from "./pcap.ts";
 import { redirect } from "./redirector.ts";
 import { dumpRegion } from "./region.ts";
@@ -36,6 +37,9 @@ const commands: Readonly<Record<CommandName, (args: readonly string[]) => Promis
   "rules test": testRules,
   detect,
   explain,
+  "intel import": importIntel,
+  "intel stats": intelStats,
+  "intel lookup": lookupIntel,
 };
 
 /** Runs the program with its arguments and returns the exit status. */

@@ -25,6 +25,9 @@ Commands:
   rules test        run Sigma rules over the events beside them
   detect            find events of log files that Sigma rules match
   explain           say why a Sigma rule matches an event, or why not
+  intel import      read threat intelligence of any format
+  intel stats       say what a file of indicators holds
+  intel lookup      look values up in a file of indicators
 
 Options:
   --help            print this, or the help of a command
@@ -169,8 +172,41 @@ Options:
 `,
   "indicators check": `Usage: undercroft indicators check FILE
 
-Reads an indicator file and says how many indicators of each kind it holds, or which line is
-wrong.
+Reads an indicator file as serve and start do, and says how many indicators of each kind it
+holds. A plain list with a wrong line is refused whole, naming each; of other formats the bad
+entries are told and the others used.
+`,
+  "intel import": `Usage: undercroft intel import FILE... [OPTION]...
+
+Reads threat intelligence, says how many indicators of each kind it holds, what was left out
+and why, and which entries are bad; the good ones are used all the same. Addresses that never
+leave a network are left out. Exit status 1 when no indicator was read.
+
+Options:
+  --format FORMAT    stix, misp, csv, list, openioc or lines; told by the file otherwise
+  --map MAPPING      columns of CSV by number or name, such as value=2,kind=type,title=3;
+                     kind==domain says the same for every record
+  --warnings PATH    leave out what is on a MISP warning list, or on those of a folder; may
+                     be given again
+  --keep-reserved    keep addresses that never leave a network
+  --out FILE         write the indicators, one JSON object a line, for other commands
+`,
+  "intel stats": `Usage: undercroft intel stats FILE [OPTION]...
+
+Says what a file of indicators holds: kinds, sources, severities, TLP markings, and the memory
+that a server needs for them.
+
+Options:
+  --json             print one JSON object
+`,
+  "intel lookup": `Usage: undercroft intel lookup FILE VALUE... [OPTION]...
+
+Looks values up in a file of indicators as every kind that they may be, or as one: ip:VALUE,
+domain:VALUE and so on. Tells ranges, domains and URLs above a value too. Exit status 1 when
+nothing is listed.
+
+Options:
+  --json             print one JSON object for each value
 `,
   "rules check": `Usage: undercroft rules check PATH [OPTION]...
 

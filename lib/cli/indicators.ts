@@ -3,10 +3,12 @@
 // commands. What a line means is the detect room's to say.
 import { readFile } from "node:fs/promises";
 import process from "node:process";
-import { parseIndicators } from "../detect/detect.ts";
+import { ImportReport, parseIndicators } from "../detect/detect.ts";
 import { UndercroftError } from "../errors/errors.ts";
+import { importFile } from "../feeds/feeds.ts";
 import type { Indicator } from "../model/model.ts";
 import { DEFAULT_POLICY, parsePolicy, type ResponsePolicy } from "../response/response.ts";
+import { tellProblems } from "./intel.ts";
 import { readArguments } from "./usage.ts";
 
 /** Runs the command. */
@@ -18,11 +20,19 @@ export async function checkIndicators(args: readonly string[]): Promise<number> 
 }
 
 /**
- * Reads an indicator file.
+ * Reads an indicator file of any format. A plain list is taken whole or not at all: somebody wrote
+ * it for this; of a feed in another format the bad entries are told, and the others used.
  * @throws {UndercroftError} ERR_UC_CONFIG, ERR_UC_INDICATORS
  */
 export async function readIndicators(path: string): Promise<Indicator[]> {
-  return parseIndicators(await readText(path), path);
+  const indicators: Indicator[] = [];
+  const report = new ImportReport((indicator) => indicators.push(indicator));
+  const format = await importFile(path, report);
+  if (format === "list") return parseIndicators(await readText(path), path);
+  tellProblems(path, report.problems, report.problemCount);
+  if (indicators.length > 0 || report.problemCount === 0) return indicators;
+  const message = `${path}: no entry of it is an indicator; see "undercroft intel import ${path}"`;
+  throw new UndercroftError("ERR_UC_INDICATORS", message, { path });
 }
 
 /**

@@ -5,5 +5,5 @@ export * from "./detector.ts";
 export * from "./indicator-detection.ts";
 export * from "./indicator-list.ts";
 export * from "./indicator-match.ts";
+export * from "./intel/intel.ts";
 export * from "./sigma/sigma.ts";
-export * from "./substring-index.ts";

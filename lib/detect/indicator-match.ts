@@ -1,54 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
-// Matches events against exact indicators: hashes, paths and names by look-up, command lines by
-// one pass for all texts. Made by the server from a parsed list.
+// Matches events against indicators: hashes, paths and names by look-up, command lines by one pass
+// for all texts, network events by their own part. Made by the server from a parsed list, or from
+// a store that somebody else fills.
 import type {
   Detection,
   GuestEvent,
   GuestNetworkEvent,
   Indicator,
-  IndicatorKind,
   ProcessExecEvent,
 } from "../model/model.ts";
 import type { Detector } from "./detector.ts";
-import { indicatorDetection } from "./indicator-detection.ts";
-import { NetworkMatch } from "./network-match.ts";
-import { SubstringIndex } from "./substring-index.ts";
-
-const NONE: readonly Detection[] = [];
+import { IndicatorLook, NONE } from "./indicator-look.ts";
+import { IndicatorStore } from "./intel/indicator-store.ts";
+import { matchNetwork, matchSocket } from "./network-match.ts";
 
 /** Command line of an exec as people write it. */
 export function commandLine(event: ProcessExecEvent): string {
   return event.arguments.join(" ");
 }
 
-/** A detector over a fixed list of indicators. */
+/** A detector over indicators. */
 export class IndicatorMatch implements Detector {
-  readonly #hashes: Map<string, Indicator>;
-  readonly #paths: Map<string, Indicator>;
-  readonly #names: Map<string, Indicator>;
-  readonly #lines: readonly Indicator[];
-  readonly #lineIndex: SubstringIndex;
-  readonly #network: NetworkMatch;
+  readonly #look: IndicatorLook;
 
-  constructor(indicators: readonly Indicator[]) {
-    const store = (kind: IndicatorKind): Map<string, Indicator> =>
-      new Map(indicators.filter((one) => one.kind === kind).map((one) => [one.value, one]));
-    this.#hashes = store("sha256");
-    this.#paths = store("path");
-    this.#names = store("name");
-    this.#lines = indicators.filter(({ kind }) => kind === "command-line");
-    this.#lineIndex = new SubstringIndex(this.#lines.map(({ value }) => value));
-    this.#network = new NetworkMatch(indicators);
+  /** A store that is given is used as it is, and may change between events. */
+  constructor(indicators: readonly Indicator[] | IndicatorStore) {
+    if (indicators instanceof IndicatorStore) {
+      this.#look = new IndicatorLook(indicators);
+      return;
+    }
+    const store = new IndicatorStore();
+    for (const indicator of indicators) store.add(indicator);
+    this.#look = new IndicatorLook(store);
   }
 
   detectNetwork(event: GuestNetworkEvent): readonly Detection[] {
-    return this.#network.detect(event);
+    return matchNetwork(this.#look, event);
   }
 
   detect(event: GuestEvent): readonly Detection[] {
     switch (event.kind) {
       case "process.hash":
-        return this.#look(this.#hashes, NONE, event, "sha256", event.sha256);
+        return this.#look.look(NONE, event, "sha256", "sha256", event.sha256);
       case "process.exec":
       case "process.existing":
         return this.#exec(event);
@@ -69,11 +62,11 @@ export class IndicatorMatch implements Detector {
       case "file.delete":
         return this.#path(NONE, event, "path", event.path);
       case "module.load":
-        return this.#look(this.#names, NONE, event, "name", event.name);
+        return this.#look.look(NONE, event, "name", "name", event.name);
       case "socket.connect":
       case "socket.send":
       case "dns.query":
-        return this.#network.detectSocket(event);
+        return matchSocket(this.#look, event);
       default:
         return NONE;
     }
@@ -84,14 +77,8 @@ export class IndicatorMatch implements Detector {
     if (event.requestedPath !== event.path) {
       found = this.#path(found, event, "requestedPath", event.requestedPath);
     }
-    if (this.#lines.length === 0) return found;
-    const line = commandLine(event);
-    for (const index of this.#lineIndex.find(line)) {
-      const indicator = this.#lines[index];
-      if (indicator === undefined) continue;
-      found = [...found, indicatorDetection(indicator, event, "arguments", line)];
-    }
-    return found;
+    if (this.#look.store.count("command-line") === 0) return found;
+    return this.#look.lookLine(found, event, "arguments", commandLine(event));
   }
 
   #path(
@@ -101,21 +88,11 @@ export class IndicatorMatch implements Detector {
     path: string,
   ): readonly Detection[] {
     if (path === "") return found;
-    const both = this.#look(this.#paths, found, event, field, path);
-    if (this.#names.size === 0) return both;
-    return this.#look(this.#names, both, event, field, path.slice(path.lastIndexOf("/") + 1));
-  }
-
-  #look(
-    store: Map<string, Indicator>,
-    found: readonly Detection[],
-    event: GuestEvent,
-    field: string,
-    value: string,
-  ): readonly Detection[] {
-    const indicator = store.get(value);
-    if (indicator === undefined) return found;
-    if (found.some(({ rule }) => rule === indicator.id)) return found;
-    return [...found, indicatorDetection(indicator, event, field, value)];
+    const { store } = this.#look;
+    const both =
+      store.count("path") === 0 ? found : this.#look.look(found, event, field, "path", path);
+    if (store.count("name") === 0) return both;
+    const name = path.slice(path.lastIndexOf("/") + 1);
+    return this.#look.look(both, event, field, "name", name);
   }
 }

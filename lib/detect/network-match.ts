@@ -1,128 +1,66 @@
 // SPDX-License-Identifier: Apache-2.0
 // Matches network events, and what a guest's own sensor says of its sockets, against indicators
 // of the network. Part of the indicator matcher.
-import type {
-  Detection,
-  DnsQueryEvent,
-  EvidenceEvent,
-  GuestNetworkEvent,
-  Indicator,
-  SocketEvent,
-} from "../model/model.ts";
-import { parseAddressRange } from "../wire/wire.ts";
-import { indicatorDetection } from "./indicator-detection.ts";
-import { AddressStore, DomainStore, UrlStore, urlParts } from "./network-stores.ts";
+import type { Detection, DnsQueryEvent, GuestNetworkEvent, SocketEvent } from "../model/model.ts";
+import { type IndicatorLook, NONE } from "./indicator-look.ts";
 
-const NONE: readonly Detection[] = [];
+type EventOf<Kind> = GuestNetworkEvent & { readonly kind: Kind };
 
-/** Looks one event up in the stores of all kinds of network indicators. */
-export class NetworkMatch {
-  readonly #addresses = new AddressStore<Indicator>();
-  readonly #domains = new DomainStore<Indicator>();
-  readonly #urls = new UrlStore<Indicator>();
-  readonly #fingerprints = new Map<string, Indicator>();
-  readonly #certificates = new Map<string, Indicator>();
-
-  constructor(indicators: readonly Indicator[]) {
-    for (const indicator of indicators) this.#add(indicator);
-  }
-
-  detect(event: GuestNetworkEvent): readonly Detection[] {
-    let found = this.#addressesOf(event);
-    switch (event.kind) {
-      case "dns":
-        found = hit(found, this.#domains.find(event.query), event, "query", event.query);
-        for (const answer of event.answers) {
-          found = hit(found, this.#domains.find(answer), event, "answers", answer);
-        }
-        return found;
-      case "http":
-        return this.#http(found, event);
-      case "tls":
-        return this.#tls(found, event);
-      default:
-        return found;
+/** Looks the values of a network event up. */
+export function matchNetwork(look: IndicatorLook, event: GuestNetworkEvent): readonly Detection[] {
+  switch (event.kind) {
+    case "flow.open": {
+      // Only where a flow begins: everything else in it has the same ends.
+      const field = event.outbound ? "destinationAddress" : "sourceAddress";
+      return look.look(NONE, event, field, "address", event[field]);
     }
-  }
-
-  /** A process used an address, or asked for a name. */
-  detectSocket(event: SocketEvent | DnsQueryEvent): readonly Detection[] {
-    if (event.kind === "dns.query") {
-      return hit(NONE, this.#domains.find(event.query), event, "query", event.query);
+    case "dns":
+      return matchDns(look, event);
+    case "http":
+      return matchHttp(look, event);
+    case "tls":
+      return matchTls(look, event);
+    case "ssh": {
+      const found = look.look(NONE, event, "hassh", "hassh", event.hassh);
+      return look.look(found, event, "hasshServer", "hassh", event.hasshServer);
     }
-    const { remoteAddress } = event;
-    return hit(NONE, this.#addresses.find(remoteAddress), event, "remoteAddress", remoteAddress);
-  }
-
-  #add(indicator: Indicator): void {
-    const { kind, value } = indicator;
-    switch (kind) {
-      case "address": {
-        const range = parseAddressRange(value);
-        if (range !== undefined) this.#addresses.add(range, indicator);
-        break;
-      }
-      case "domain":
-        this.#domains.add(value, indicator);
-        break;
-      case "url": {
-        const parts = urlParts(value);
-        if (parts !== undefined) this.#urls.add(parts.domain, parts.path, indicator);
-        break;
-      }
-      case "ja3":
-      case "ja4":
-        this.#fingerprints.set(`${kind} ${value}`, indicator);
-        break;
-      case "certificate":
-        this.#certificates.set(value, indicator);
-        break;
-      default:
-    }
-  }
-
-  // Only where a flow begins: everything else in it has the same ends.
-  #addressesOf(event: GuestNetworkEvent): readonly Detection[] {
-    if (event.kind !== "flow.open") return NONE;
-    const isSourceRemote = !event.outbound;
-    const field = isSourceRemote ? "sourceAddress" : "destinationAddress";
-    return hit(NONE, this.#addresses.find(event[field]), event, field, event[field]);
-  }
-
-  #http(
-    found: readonly Detection[],
-    event: GuestNetworkEvent & { readonly kind: "http" },
-  ): readonly Detection[] {
-    const url = event.uri.includes("://") ? event.uri : event.authority + event.uri;
-    const parts = urlParts(url);
-    if (parts === undefined) return found;
-    const named = this.#domains.find(parts.domain.replace(/:\d+$/, ""));
-    const both = hit(found, named, event, "authority", event.authority);
-    return hit(both, this.#urls.find(parts.domain, parts.path), event, "uri", url);
-  }
-
-  #tls(
-    before: readonly Detection[],
-    event: GuestNetworkEvent & { readonly kind: "tls" },
-  ): readonly Detection[] {
-    const { serverName, ja3, ja4, certificates } = event;
-    let found = hit(before, this.#domains.find(serverName), event, "serverName", serverName);
-    found = hit(found, this.#fingerprints.get(`ja3 ${ja3}`), event, "ja3", ja3);
-    found = hit(found, this.#fingerprints.get(`ja4 ${ja4}`), event, "ja4", ja4);
-    for (const digest of certificates) {
-      found = hit(found, this.#certificates.get(digest), event, "certificates", digest);
-    }
-    return found;
+    default:
+      return NONE;
   }
 }
 
-function hit(
-  found: readonly Detection[],
-  indicator: Indicator | undefined,
-  event: EvidenceEvent,
-  field: string,
-  value: string,
+/** A process used an address, or asked for a name. */
+export function matchSocket(
+  look: IndicatorLook,
+  event: SocketEvent | DnsQueryEvent,
 ): readonly Detection[] {
-  if (indicator === undefined || found.some(({ rule }) => rule === indicator.id)) return found;
-  return [...found, indicatorDetection(indicator, event, field, value)];
+  if (event.kind === "dns.query") return look.look(NONE, event, "query", "domain", event.query);
+  return look.look(NONE, event, "remoteAddress", "address", event.remoteAddress);
+}
+
+function matchDns(look: IndicatorLook, event: EventOf<"dns">): readonly Detection[] {
+  let found = look.look(NONE, event, "query", "domain", event.query);
+  for (const answer of event.answers) found = look.look(found, event, "answers", "domain", answer);
+  return found;
+}
+
+function matchHttp(look: IndicatorLook, event: EventOf<"http">): readonly Detection[] {
+  const { authority, uri, userAgent } = event;
+  const isWhole = uri.includes("://");
+  const url = isWhole ? uri : authority + uri;
+  const server = isWhole ? (URL.parse(uri)?.hostname ?? "") : authority;
+  let found = look.look(NONE, event, "authority", "domain", server.replace(/:\d+$/, ""));
+  found = look.look(found, event, "uri", "url", url);
+  if (!isWhole) found = look.look(found, event, "uri", "http-path", uri);
+  return look.look(found, event, "userAgent", "user-agent", userAgent);
+}
+
+function matchTls(look: IndicatorLook, event: EventOf<"tls">): readonly Detection[] {
+  let found = look.look(NONE, event, "serverName", "domain", event.serverName);
+  found = look.look(found, event, "ja3", "ja3", event.ja3);
+  found = look.look(found, event, "ja4", "ja4", event.ja4);
+  for (const digest of event.certificates) {
+    found = look.look(found, event, "certificates", "certificate", digest);
+  }
+  return found;
 }

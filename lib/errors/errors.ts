@@ -21,6 +21,8 @@ export const ERROR_TABLE = {
   ERR_UC_INTERFACE: "A network interface cannot be watched, or its packet thread failed.",
   ERR_UC_INDICATORS: "An indicator file has a line that is not valid.",
   ERR_UC_RULES: "No usable detection rule was found, or a rule's test failed.",
+  ERR_UC_FEED: "A feed of threat intelligence cannot be had, or is not what it should be.",
+  ERR_UC_PATTERN: "A STIX pattern is not valid, or its verdict cannot be had.",
   ERR_UC_POLICY: "A response policy is not valid.",
   ERR_UC_COMMAND_INVALID: "A command cannot be encoded for the wire.",
   ERR_UC_GUEST_UNKNOWN: "No guest of that name or id is known to this server.",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The table of deny rules that a policy makes of the indicators, for drivers to refuse by
 // themselves before anything has run. Called by the server at start and when indicators change.
+import { isDigest } from "../detect/detect.ts";
 import type { Indicator, IndicatorKind, Severity, VerdictRule } from "../model/model.ts";
 import { compareSeverity, policyRule, type ResponsePolicy } from "./policy.ts";
 
@@ -30,7 +31,9 @@ export function planVerdicts(
   firstId: number,
 ): VerdictTable {
   const wanted = indicators.flatMap((indicator) => {
-    const match = MATCHES[indicator.kind];
+    // A driver cannot ask what must hold too.
+    const isAlone = indicator.with === undefined || isDigest(indicator.kind);
+    const match = isAlone ? MATCHES[indicator.kind] : undefined;
     const operations = operationsOf(policy, tagsOf(indicator.kind), indicator.severity);
     return match === undefined || operations.length === 0 ? [] : [{ indicator, match, operations }];
   });

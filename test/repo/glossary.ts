@@ -37,7 +37,8 @@ export const refusedWords: readonly RefusedWord[] = [
   { word: "onboarding", use: "enrolment or registration" },
   { word: "collector", use: "sensor", allowed: /garbage collectors?/gi },
   { word: "shm", use: "region", allowed: /\/dev\\?\/shm|shm_(open|unlink)|dev_shm/gi },
-  { word: "ioc", use: "indicator" },
+  // A format of that name and its root element; a column that feeds call so; a corpus.
+  { word: "ioc", use: "indicator", allowed: /OpenIOC|<\/?ioc\b|"ioc"|"ioc-lists-maltrail"/g },
   { word: "rpc", use: "command", allowed: /rpc_pipefs|DCE\/RPC/g },
   { word: "whitelist", use: "allow list" },
   { word: "blacklist", use: "block list or indicators" },
@@ -49,6 +50,9 @@ export const refusedWords: readonly RefusedWord[] = [
       "hypervisor[ -]hosts?|[\"'`]host[\"'`]|localhost|/etc/hosts|host_(say|wait)" +
         "|host_(key_alg|name)|(\\b|\\\\n)host: |queryHost|http\\.host|HTTP hosts" +
         "|cs-host|otrf-host-logs",
+      "hypervisor[ -]hosts?|[\"'`]host[\"'`]|localhost|otrf-host-logs|/etc/hosts|host_(say|wait)" +
+        "|host_(key_alg|name)|(\\b|\\\\n)host: |queryHost|http\\.host|HTTP hosts" +
+        "|dnsentryitem/host|x_misp_host",
       "gi",
     ),
   },

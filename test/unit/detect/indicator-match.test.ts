@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which field of which event each kind of indicator matches.
 import { expect, test } from "vitest";
-import { IndicatorMatch, parseIndicators } from "../../../lib/detect/detect.ts";
-import type { GuestEvent } from "../../../lib/model/model.ts";
+import { IndicatorMatch, IndicatorStore, parseIndicators } from "../../../lib/detect/detect.ts";
+import type { GuestEvent, GuestNetworkEvent, Indicator } from "../../../lib/model/model.ts";
 import { BASE, exec, file, hash } from "../events.ts";
 
 const HASH = "0a".repeat(32);
@@ -66,4 +66,77 @@ test("a detection says what matched where", () => {
     severity: "high",
     tags: ["indicator", "indicator.sha256"],
   });
+});
+
+const NETWORK = {
+  ...{ guest: "g", timeMs: 0, flowId: 1, transport: "tcp", communityId: "", outbound: true },
+  ...{ sourceAddress: "10.0.0.5", sourcePort: 4000 },
+  ...{ destinationAddress: "203.0.113.9", destinationPort: 8443 },
+};
+
+function network(fields: object): GuestNetworkEvent {
+  return { ...NETWORK, ...fields } as unknown as GuestNetworkEvent;
+}
+
+function store(...indicators: ReadonlyArray<Partial<Indicator>>): IndicatorMatch {
+  const made = new IndicatorStore();
+  for (const [index, one] of indicators.entries()) {
+    const common = { id: `i${index}`, title: "T", severity: "high", source: "s" } as const;
+    made.add({ ...common, kind: "domain", value: "", ...one });
+  }
+  return new IndicatorMatch(made);
+}
+
+test("what must hold too is asked of the event, and what it does not tell does not hold", () => {
+  const port = { kind: "port", value: "8443" } as const;
+  const match = store(
+    { kind: "address", value: "203.0.113.9", with: [port] },
+    { kind: "domain", value: "evil.example", with: [port] },
+    { kind: "name", value: "x.exe", with: [{ kind: "size", value: "5" }] },
+    { kind: "sha256", value: HASH, with: [{ kind: "name", value: "x.exe" }] },
+    { kind: "user-agent", value: "evil/1", with: [{ kind: "domain", value: "evil.example" }] },
+  );
+  const found = (event: GuestNetworkEvent): string[] =>
+    match.detectNetwork(event).map(({ rule }) => rule);
+  expect(found(network({ kind: "flow.open" }))).toEqual(["i0"]);
+  expect(found(network({ kind: "flow.open", destinationPort: 80 }))).toEqual([]);
+  const tls = { kind: "tls", serverName: "a.evil.example", ja3: "", ja4: "", certificates: [] };
+  expect(found(network(tls))).toEqual(["i1"]);
+  expect(found(network({ ...tls, destinationPort: 443 }))).toEqual([]);
+  const http = { kind: "http", uri: "/", authority: "www.evil.example:8080", userAgent: "evil/1" };
+  expect(found(network({ ...http, destinationPort: 80 }))).toEqual(["i4"]);
+  expect(found(network({ ...http, authority: "notevil.example" }))).toEqual([]);
+  expect(match.detect(file({ path: "/tmp/x.exe" }))).toEqual([]);
+  expect(match.detect(hash(HASH))).toHaveLength(1);
+});
+
+test("of several indicators for one value the nearest that holds is told", () => {
+  const match = store(
+    { value: "a.evil.example", with: [{ kind: "port", value: "1" }] },
+    { value: "evil.example" },
+  );
+  const tls = { kind: "tls", serverName: "b.a.evil.example", ja3: "", ja4: "", certificates: [] };
+  expect(match.detectNetwork(network(tls)).map(({ rule }) => rule)).toEqual(["i1"]);
+});
+
+test("SSH peers and paths of requests match too", () => {
+  const hassh = "0b".repeat(16);
+  const match = store({ kind: "hassh", value: hassh }, { kind: "http-path", value: "/gate.php" });
+  expect(
+    match.detectNetwork(network({ kind: "ssh", hassh: "", hasshServer: hassh })),
+  ).toMatchObject([
+    { field: "hasshServer", tags: ["indicator", "indicator.network", "indicator.hassh"] },
+  ]);
+  const http = { kind: "http", uri: "/gate.php", authority: "a.example", userAgent: "" };
+  expect(match.detectNetwork(network(http))).toMatchObject([{ field: "uri" }]);
+});
+
+test("a store that changes changes what matches", () => {
+  const made = new IndicatorStore();
+  const match = new IndicatorMatch(made);
+  expect(match.detect(hash(HASH))).toEqual([]);
+  for (const one of parseIndicators(`sha256:${HASH}`, "feed")) made.add(one);
+  expect(match.detect(hash(HASH))).toHaveLength(1);
+  made.removeSource("feed");
+  expect(match.detect(hash(HASH))).toEqual([]);
 });
