@@ -29,7 +29,9 @@ const config: KnipConfig = {
   ignoreDependencies: [
     ...["@biomejs/biome", "node-api-headers", "node-gyp", "publint"],
     // Taken for work that has begun.
-    ...["tldts"],
+    ...["tldts", "@duckdb/node-api", "@litko/yara-x", "ws", "@types/ws", "@peculiar/x509"],
+    ...["fastify", "@fastify/cookie", "@fastify/rate-limit", "@fastify/static", "@fastify/swagger"],
+    ...["cytoscape", "playwright-core", "preact", "uplot", "vite"],
   ],
   // Programs of the system are checked by the bootstrap.
   exclude: ["binaries"],
