@@ -49,10 +49,7 @@ export const refusedWords: readonly RefusedWord[] = [
     allowed: new RegExp(
       "hypervisor[ -]hosts?|[\"'`]host[\"'`]|localhost|/etc/hosts|host_(say|wait)" +
         "|host_(key_alg|name)|(\\b|\\\\n)host: |queryHost|http\\.host|HTTP hosts" +
-        "|cs-host|otrf-host-logs",
-      "hypervisor[ -]hosts?|[\"'`]host[\"'`]|localhost|otrf-host-logs|/etc/hosts|host_(say|wait)" +
-        "|host_(key_alg|name)|(\\b|\\\\n)host: |queryHost|http\\.host|HTTP hosts" +
-        "|dnsentryitem/host|x_misp_host",
+        "|cs-host|otrf-host-logs|dnsentryitem/host|x_misp_host",
       "gi",
     ),
   },

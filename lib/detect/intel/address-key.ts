@@ -52,7 +52,7 @@ export class AddressKey {
 }
 
 /** Zeroes what lies beyond a prefix. */
-export function maskWords(words: Uint32Array, count: number, bits: number): void {
+function maskWords(words: Uint32Array, count: number, bits: number): void {
   for (let at = 0; at < count; at++) {
     words[at] = (words[at] ?? 0) & maskOf(bits - at * 32);
   }

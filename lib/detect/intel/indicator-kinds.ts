@@ -8,7 +8,7 @@ import { refang } from "./refang.ts";
 import { pathStartOf, urlKey } from "./url-key.ts";
 
 /** Longest value in UTF-16 units; a pattern may be longer. */
-export const VALUE_LENGTH_MAX = 4096;
+const VALUE_LENGTH_MAX = 4096;
 /** Longest pattern in UTF-16 units. */
 export const PATTERN_LENGTH_MAX = 32_768;
 
@@ -160,7 +160,7 @@ export function canonicalValue(kind: IndicatorKind, value: string): string | und
 }
 
 /** Why {@link canonicalValue} gave nothing, to be read after the value. */
-export function valueFault(kind: IndicatorKind, value: string): string {
+function valueFault(kind: IndicatorKind, value: string): string {
   if (value === "") return "has no value";
   if (value.length > lengthMax(kind)) return `is longer than ${lengthMax(kind)} characters`;
   return FORMS[kind].fault;

@@ -11,7 +11,7 @@ const OFFSET_MAX = 2 ** 32 - SEGMENT_BYTES;
 /** A length of this in the first byte: two more bytes hold it. */
 const LONG = 63;
 /** Longest text in UTF-16 units. */
-export const TEXT_LENGTH_MAX = 65_535;
+const TEXT_LENGTH_MAX = 65_535;
 
 /** How the units of a text are stored; the upper two bits of its first byte. */
 const LATIN1 = 0;
