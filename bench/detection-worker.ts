@@ -174,7 +174,8 @@ logsource: {product: example}
 detection: {s: {EventID: 1}, condition: s}
 ---
 title: count
-correlation: {type: event_count, rules: [base], group-by: [User], timespan: 1h, condition: {gte: 20}}
+correlation: {type: event_count, rules: [base], group-by: [User], timespan: 1h,
+  condition: {gte: 20}}
 ---
 title: values
 correlation: {type: value_count, rules: [base], group-by: [User], timespan: 1h,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // `npm run corpora -- network`, `-- detection` and `-- intel`: hold the network room against
-// captures, the Sigma engine against rules and events, and threat intelligence (a part of detection)
-// against patterns and lists, with results that others published. The corpora lie outside the
-// repository; absent ones are skipped, which is said.
+// captures, the Sigma engine against rules and events, and threat intelligence (a part of
+// detection) against patterns and lists, with results that others published. The corpora lie
+// outside the repository; absent ones are skipped, which is said.
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -51,8 +51,8 @@ const detection: Oracles = {
 };
 const subjects: Readonly<Record<string, Oracles>> = { network, detection, intel };
 const names = (oracles: Oracles): string => Object.keys(oracles).join(", ");
-const usage = `usage: npm run corpora -- network|detection|intel [--dir DIR] [--only NAME] [--misses]
-                                                  [--json] [--seed NUMBER]
+const usage = `usage: npm run corpora -- network|detection|intel [--dir DIR] [--only NAME]
+                                                  [--misses] [--json] [--seed NUMBER]
 
   --dir DIR    folder of the corpora (default ../shared/corpora)
   --only NAME  one oracle; network: ${names(network)};

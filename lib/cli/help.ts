@@ -172,15 +172,15 @@ Options:
 `,
   "indicators check": `Usage: undercroft indicators check FILE
 
-Reads an indicator file as serve and start do, and says how many indicators of each kind it
-holds. A plain list with a wrong line is refused whole, naming each; of other formats the bad
-entries are told and the others used.
+Reads an indicator file as serve and start do, and says how many indicators of each kind
+it holds. A plain list with a wrong line is refused whole, naming each; of other formats
+the bad entries are told and the others used.
 `,
   "intel import": `Usage: undercroft intel import FILE... [OPTION]...
 
-Reads threat intelligence, says how many indicators of each kind it holds, what was left out
-and why, and which entries are bad; the good ones are used all the same. Addresses that never
-leave a network are left out. Exit status 1 when no indicator was read.
+Reads threat intelligence, says how many indicators of each kind it holds, what was left
+out and why, and which entries are bad; the good ones are used all the same. Addresses
+that never leave a network are left out. Exit status 1 when no indicator was read.
 
 Options:
   --format FORMAT    stix, misp, csv, list, openioc or lines; told by the file otherwise
@@ -193,8 +193,8 @@ Options:
 `,
   "intel stats": `Usage: undercroft intel stats FILE [OPTION]...
 
-Says what a file of indicators holds: kinds, sources, severities, TLP markings, and the memory
-that a server needs for them.
+Says what a file of indicators holds: kinds, sources, severities, TLP markings, and the
+memory that a server needs for them.
 
 Options:
   --json             print one JSON object

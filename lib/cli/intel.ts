@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `undercroft intel import`, `stats` and `lookup`: threat intelligence of any format into one store,
-// and what is in it. What an entry means is the detect room's to say.
+// `undercroft intel import`, `stats` and `lookup`: threat intelligence of any format into one
+// store, and what is in it. What an entry means is the detect room's to say.
 import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";

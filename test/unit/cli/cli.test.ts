@@ -76,7 +76,7 @@ describe("undercroft", () => {
     writeFileSync(bad, "path:/etc/shadow\nsha256:12\n");
     const result = run("indicators", "check", bad);
     expect(result.status).toBe(1);
-    expect(result.stderr).toContain(`${bad}:2: is not 64 hex digits`);
+    expect(result.stderr).toContain(`${bad}:2: sha256 is not 64 hex digits`);
     expect(result.stderr).toContain("ERR_UC_INDICATORS");
     expect(run("indicators", "check", join(directory, "none")).stderr).toContain("ERR_UC_CONFIG");
   });
