@@ -92,4 +92,11 @@ UC_AT(OB_PRE_OPERATION_INFORMATION, Parameters, 0x20);
 UC_SIZE(OB_OPERATION_REGISTRATION, 0x20);
 UC_SIZE(OB_CALLBACK_REGISTRATION, 0x28);
 
+/* Numbers by which the registry says what happens. */
+_Static_assert(RegNtPreDeleteKey == 0 && RegNtPreRenameKey == 4, "registry, before");
+_Static_assert(RegNtPreKeyHandleClose == 14 && RegNtPostDeleteKey == 15, "registry, closes");
+_Static_assert(RegNtPostSetValueKey == 16 && RegNtPostDeleteValueKey == 17, "registry, values");
+_Static_assert(RegNtPostRenameKey == 19 && RegNtPostQueryValueKey == 23, "registry, after");
+_Static_assert(RegNtPostCreateKeyEx == 27 && RegNtPostOpenKeyEx == 29, "registry, keys");
+
 #endif /* UC_LAYOUT_H */
