@@ -7,12 +7,13 @@
 #include "../core/uc_command.h"
 
 static bool snapshot_due;
+/* The server asked for processes, and knows those that run. */
+static bool watching;
 static bool acknowledged;
 
 _IRQL_requires_max_(PASSIVE_LEVEL)
 static uint32_t start_monitoring(const struct uc_command_item *item, uint64_t *value)
 {
-	const bool was_on = (uc_sensors() & UC_SENSOR_PROCESS) != 0;
 	const uint64_t wanted = uc_command_sensors(item) & uc_capabilities & UC_SENSORS_ALL;
 
 	uc_sensors_set(wanted);
@@ -20,8 +21,9 @@ static uint32_t start_monitoring(const struct uc_command_item *item, uint64_t *v
 	/* Volumes first: the records after them are read with their letters. */
 	uc_volumes_tell(true);
 	uc_pre_ring_flush(wanted);
-	if (!was_on && (wanted & UC_SENSOR_PROCESS))
+	if (!watching && (wanted & UC_SENSOR_PROCESS))
 		snapshot_due = true;
+	watching = (wanted & UC_SENSOR_PROCESS) != 0;
 	return UC_RESULT_DONE;
 }
 
@@ -41,6 +43,7 @@ void uc_commands_execute(struct uc_command_item *item)
 		break;
 	case UC_COMMAND_STOP_MONITORING:
 		uc_sensors_set(0);
+		watching = false;
 		result->result = UC_RESULT_DONE;
 		break;
 	case UC_COMMAND_KILL_PROCESS:
@@ -79,6 +82,7 @@ _IRQL_requires_max_(PASSIVE_LEVEL)
 void uc_commands_reset(void)
 {
 	snapshot_due = false;
+	watching = false;
 	acknowledged = false;
 }
 

@@ -36,7 +36,7 @@ struct sim_context {
 	uint64_t magic;
 	LONG references;
 	FLT_CONTEXT_TYPE type;
-	uint8_t bytes[];
+	_Alignas(16) uint8_t bytes[];
 };
 
 static struct _FLT_FILTER filter;

@@ -47,6 +47,26 @@ const parentOf = ({ pid, processStartNs }: GuestEvent, facts: GuestFacts) =>
 const lineOf = (exec: ProcessExecEvent | undefined): string | undefined =>
   exec?.arguments.join(" ");
 
+/** On Windows the user is told with the program that it runs. */
+function userOf(event: GuestEvent, facts: GuestFacts): string | undefined {
+  const { user } = "user" in event ? event : (execOf(event, facts) ?? { user: "" });
+  return user || facts.userName(event.uid);
+}
+
+// Mandatory labels ([MS-DTYP] 2.4.2.4), which a Windows driver sends as gid.
+const INTEGRITY_LEVELS: ReadonlyMap<number, string> = new Map([
+  [0x0000, "Untrusted"],
+  [0x1000, "Low"],
+  [0x2000, "Medium"],
+  [0x2100, "Medium"],
+  [0x3000, "High"],
+  [0x4000, "System"],
+]);
+
+function onWindows(facts: GuestFacts, value: SigmaValue): SigmaValue {
+  return facts.product === "windows" ? value : undefined;
+}
+
 /** Of any event: who acted. */
 const actor: Columns<GuestEvent> = {
   UtcTime: ({ timeMs }) => new Date(timeMs).toISOString().replace("T", " ").slice(0, -1),
@@ -60,7 +80,10 @@ const actor: Columns<GuestEvent> = {
   CurrentDirectory: (event, facts) => execOf(event, facts)?.workingDirectory,
   ParentImage: (event, facts) => parentOf(event, facts)?.path,
   ParentCommandLine: (event, facts) => lineOf(parentOf(event, facts)),
-  User: ({ uid }, facts) => facts.userName(uid),
+  User: (event, facts) => userOf(event, facts),
+  ParentUser: (event, facts) => parentOf(event, facts)?.user || undefined,
+  IntegrityLevel: ({ gid }, facts) => onWindows(facts, INTEGRITY_LEVELS.get(gid)),
+  TerminalSessionId: ({ cgroupId }, facts) => onWindows(facts, cgroupId),
 };
 
 const processCreation: Columns<ProcessExecEvent> = {
@@ -214,8 +237,9 @@ export function guestMappings(): ReadonlyArray<{
   }));
 }
 
-/** A connection that did not come about is none. */
+/** A connection that did not come about is none, nor is a change that the registry refused. */
 function isFailed(event: GuestEvent): boolean {
+  if ("status" in event) return event.status >= 0x8000_0000;
   return event.kind === "socket.connect" && event.result !== 0 && event.result !== EINPROGRESS;
 }
 
