@@ -138,6 +138,18 @@ static void serve(uint64_t now_ns)
 	}
 }
 
+/* The last words: what is counted until here is also on the page. */
+_IRQL_requires_max_(PASSIVE_LEVEL)
+static void finish(void)
+{
+	if (self.link.state == UC_LINK_LEFT)
+		return;
+	uc_sensors_set(0);
+	if (self.link.state != UC_LINK_OFFLINE)
+		write_status();
+	uc_link_finish(&self.link);
+}
+
 /* One round; returns the link's state after it. */
 _IRQL_requires_max_(PASSIVE_LEVEL)
 static uint32_t step(void)
@@ -155,7 +167,7 @@ static uint32_t step(void)
 		self.status_ns = now_ns + HEARTBEAT_NS;
 	}
 	if (self.link.state == UC_LINK_LEAVING && uc_commands_acknowledged())
-		uc_link_finish(&self.link);
+		finish();
 	return self.link.state;
 }
 
@@ -186,8 +198,7 @@ static VOID NTAPI run(PVOID context)
 			break;
 		rest();
 	}
-	if (self.link.state != UC_LINK_LEFT)
-		uc_link_finish(&self.link);
+	finish();
 	PsTerminateSystemThread(STATUS_SUCCESS);
 }
 
