@@ -21,12 +21,15 @@ static KSPIN_LOCK lock;
 static uint8_t *buffer;
 static uint32_t used;
 static bool keeping;
+/* What found no room, by class: counted as lost when there is a session that can be told. */
+static uint32_t overflowed[UC_CLASS_COUNT];
 
 _IRQL_requires_max_(PASSIVE_LEVEL)
 NTSTATUS uc_pre_ring_init(void)
 {
 	KeInitializeSpinLock(&lock);
 	used = 0;
+	memset(overflowed, 0, sizeof(overflowed));
 	buffer = ExAllocatePoolWithTag(NonPagedPoolNx, PRE_RING_BYTES, UC_POOL_TAG);
 	keeping = buffer != NULL;
 	return buffer ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES;
@@ -66,7 +69,6 @@ bool uc_pre_ring_keep(enum uc_urgency urgency, uint16_t type, uint16_t flags, co
 			       ((bytes + (ENTRY_ALIGN - 1)) & ~(ENTRY_ALIGN - 1));
 	struct entry entry = { bytes, type, flags, urgency, 0 };
 	bool kept = false;
-	bool full = false;
 	KIRQL irql;
 
 	/* The link's own words do not wait: nobody would listen later. */
@@ -75,16 +77,15 @@ bool uc_pre_ring_keep(enum uc_urgency urgency, uint16_t type, uint16_t flags, co
 	irql = KeAcquireSpinLockRaiseToDpc(&lock);
 	if (keeping) {
 		kept = true;
-		full = whole > PRE_RING_BYTES - used;
-		if (!full) {
+		if (whole > PRE_RING_BYTES - used) {
+			overflowed[type >> 8 < UC_CLASS_COUNT ? type >> 8 : 0]++;
+		} else {
 			memcpy(buffer + used, &entry, sizeof(entry));
 			memcpy(buffer + used + sizeof(entry), payload, bytes);
 			used += whole;
 		}
 	}
 	KeReleaseSpinLock(&lock, irql);
-	if (full)
-		uc_emit_lose(type, UC_LOSS_NOT_READY);
 	return kept;
 }
 
@@ -121,4 +122,8 @@ void uc_pre_ring_flush(uint64_t sensors)
 		at += (entry.bytes + (ENTRY_ALIGN - 1)) & ~(ENTRY_ALIGN - 1);
 	}
 	ExFreePoolWithTag(taken, UC_POOL_TAG);
+	for (at = 0; at < UC_CLASS_COUNT; at++) {
+		for (; overflowed[at]; overflowed[at]--)
+			uc_emit_lose((uint16_t)(at << 8), UC_LOSS_NOT_READY);
+	}
 }

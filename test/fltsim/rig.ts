@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { makeRegionFile, type RegionFile } from "../../lib/hypervisor/hypervisor.ts";
 import type { Finding, GuestEvent, GuestEventKind, Loss } from "../../lib/model/model.ts";
-import { createServer, type Server, type ServerOptions } from "../../lib/server/server.ts";
+import { createServer, type GuestStats, type Server, type ServerOptions } from "../../lib/server/server.ts";
 import { type IvshmemRegion, openIvshmemRegion } from "../../lib/transport/transport.ts";
 
 /** What the simulator says at its end. */
@@ -19,6 +19,12 @@ export interface SimulatorResult {
 }
 
 type Word = string | number | bigint;
+/** The events that may be of a kind. */
+type EventOf<Kind, Event = GuestEvent> = Event extends { readonly kind: infer Known }
+  ? Kind extends Known
+    ? Event
+    : never
+  : never;
 
 const WAIT_MS = 20_000;
 
@@ -33,39 +39,57 @@ export async function until(what: string, holds: () => boolean): Promise<void> {
 
 /** One guest and its server. */
 export class WindowsGuest {
-  readonly server: Server;
+  server: Server;
   readonly events: GuestEvent[] = [];
   readonly losses: Loss[] = [];
-  readonly findings = new Map<string, Finding>();
+  readonly findings: Map<string, Finding> = new Map();
   readonly states: string[] = [];
   readonly broken: string[] = [];
   readonly #file: RegionFile;
   readonly #region: IvshmemRegion;
   readonly #answers: string[] = [];
+  readonly #options: ServerOptions;
+  readonly #dataRings: number;
   #child: ChildProcess | undefined;
+  #isClosed = false;
   #stderr = "";
 
-  constructor(options: ServerOptions = {}, regionBytes = 8 * 2 ** 20, dataRings = 2) {
+  constructor(options: ServerOptions = {}, regionBytes: number = 8 * 2 ** 20, dataRings: number = 2) {
     this.#file = makeRegionFile(regionBytes);
     this.#region = openIvshmemRegion({ path: this.#file.path, bytes: this.#file.bytes });
-    this.server = createServer(options);
-    this.server.on("events", ({ items }) => {
+    this.#options = options;
+    this.#dataRings = dataRings;
+    this.server = this.#serve();
+  }
+
+  #serve(): Server {
+    const server = createServer(this.#options);
+    server.on("events", ({ items }) => {
       for (const item of items) {
         if (item.kind === "loss") this.losses.push(item);
         else this.events.push(item);
       }
     });
-    this.server.on("state", (change) => this.states.push(change.to));
-    this.server.on("finding", (finding) => this.findings.set(finding.id, finding));
-    this.server.attachGuest({ name: "windows", region: this.#region, plan: { dataRings } });
-    this.server.start();
+    server.on("state", (change) => this.states.push(change.to));
+    server.on("finding", (finding) => this.findings.set(finding.id, finding));
+    const plan = { dataRings: this.#dataRings };
+    server.attachGuest({ name: "windows", region: this.#region, plan });
+    server.start();
+    return server;
+  }
+
+  /** Another server takes the region over. */
+  restartServer(): void {
+    this.server.close();
+    this.states.length = 0;
+    this.server = this.#serve();
   }
 
   get regionPath(): string {
     return this.#file.path;
   }
 
-  get stats() {
+  get stats(): GuestStats {
     const [guest] = this.server.stats.guests;
     if (guest === undefined) throw new Error("the server has no guest");
     return guest;
@@ -134,12 +158,12 @@ export class WindowsGuest {
   /** The first event of a kind for which something holds. */
   async event<Kind extends GuestEventKind>(
     kind: Kind,
-    holds: (event: Extract<GuestEvent, { kind: Kind }>) => boolean = () => true,
-  ): Promise<Extract<GuestEvent, { kind: Kind }>> {
-    const fits = (event: GuestEvent): event is Extract<GuestEvent, { kind: Kind }> =>
-      event.kind === kind && holds(event as Extract<GuestEvent, { kind: Kind }>);
+    holds: (event: EventOf<Kind>) => boolean = () => true,
+  ): Promise<EventOf<Kind>> {
+    const fits = (event: GuestEvent): boolean =>
+      event.kind === kind && holds(event as EventOf<Kind>);
     await until(`${kind}${this.#said()}`, () => this.events.some(fits));
-    return this.events.find(fits) as Extract<GuestEvent, { kind: Kind }>;
+    return this.events.find(fits) as EventOf<Kind>;
   }
 
   /** Ends the input and waits for the simulator's last word. */
@@ -164,6 +188,8 @@ export class WindowsGuest {
   }
 
   async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     if (this.#child?.exitCode === null) this.#child.kill("SIGKILL");
     this.server.detachGuest("windows");
     this.server.close();

@@ -57,8 +57,8 @@ enum sim_failure {
 	SIM_FAILURES
 };
 
-/* The next count calls fail. False: no such name. */
-int sim_plan_failure(const char *name, uint32_t count);
+/* So many calls fail, after so many that do not. False: no such name. */
+int sim_plan_failure(const char *name, uint32_t count, uint32_t after);
 /* Every call fails with one chance in so many; 0: never. */
 void sim_fail_randomly(uint32_t one_in, uint32_t seed);
 int sim_fails(enum sim_failure what);
@@ -68,6 +68,7 @@ int sim_fails(enum sim_failure what);
 /* Who runs on this thread; a system thread is of process 4. */
 void sim_become(uint32_t pid, uint32_t tid, uint32_t cpu);
 uint32_t sim_pid(void);
+int sim_is_system_thread(void);
 void sim_set_cpus(uint32_t cpus);
 uint64_t sim_boot_ns(void);
 /* Memory that may be touched at low IRQL only, or only by MmCopyMemory. Freed as given. */
@@ -179,6 +180,7 @@ void sim_device_place(uint64_t start);
 void sim_script(void);
 void sim_fuzz(uint32_t seed, uint32_t operations, uint32_t threads, uint32_t fail_one_in);
 NTSTATUS sim_load(void);
+int sim_is_loaded(void);
 NTSTATUS sim_unload(int mandatory);
 
 #endif /* UC_SIM_H */

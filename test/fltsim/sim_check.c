@@ -19,6 +19,7 @@ static const char *const failures[SIM_FAILURES] = {
 static int64_t balance[SIM_KINDS];
 static uint32_t violations;
 static uint32_t planned[SIM_FAILURES];
+static uint32_t spared[SIM_FAILURES];
 static uint32_t random_one_in;
 static uint32_t random_state;
 
@@ -74,12 +75,13 @@ void sim_need_irql(const char *function, KIRQL max)
 		sim_violation("%s called at IRQL %d, at most %d is allowed", function, irql, max);
 }
 
-int sim_plan_failure(const char *name, uint32_t count)
+int sim_plan_failure(const char *name, uint32_t count, uint32_t after)
 {
 	int i;
 
 	for (i = 0; i < SIM_FAILURES; i++) {
 		if (strcmp(failures[i], name) == 0) {
+			spared[i] = after;
 			__atomic_store_n(&planned[i], count, __ATOMIC_RELAXED);
 			return 1;
 		}
@@ -105,7 +107,11 @@ int sim_fails(enum sim_failure what)
 	uint32_t left = __atomic_load_n(&planned[what], __ATOMIC_RELAXED);
 
 	/* The link's own thread is spared: scripts fail what they do themselves. */
-	if (left && sim_pid() != 4) {
+	if (left && !sim_is_system_thread()) {
+		if (spared[what]) {
+			spared[what]--;
+			return 0;
+		}
 		__atomic_store_n(&planned[what], left - 1, __ATOMIC_RELAXED);
 		return 1;
 	}

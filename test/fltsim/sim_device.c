@@ -199,6 +199,8 @@ static NTSTATUS start(void)
 
 NTSTATUS sim_device(const char *what)
 {
+	if (!sim_is_loaded())
+		return STATUS_NO_SUCH_DEVICE;
 	if (!strcmp(what, "start"))
 		return start();
 	if (!function)

@@ -35,6 +35,7 @@ static SIM_THREAD_LOCAL KIRQL irql;
 static SIM_THREAD_LOCAL uint32_t current_pid;
 static SIM_THREAD_LOCAL uint32_t current_tid;
 static SIM_THREAD_LOCAL uint32_t current_cpu;
+static SIM_THREAD_LOCAL int is_system_thread;
 /* Paged memory that this thread allocated. */
 static SIM_THREAD_LOCAL struct block *paged_blocks;
 static uint32_t cpu_count = 2;
@@ -386,6 +387,11 @@ uint32_t sim_pid(void)
 	return current_pid;
 }
 
+int sim_is_system_thread(void)
+{
+	return is_system_thread;
+}
+
 HANDLE PsGetCurrentProcessId(void)
 {
 	return (HANDLE)(ULONG_PTR)current_pid;
@@ -412,6 +418,7 @@ static void run_system_thread(void *context)
 {
 	struct system_thread *thread = context;
 
+	is_system_thread = 1;
 	sim_become(4, 8, 0);
 	thread->routine(thread->context);
 	sim_violation("a system thread returned instead of terminating itself");

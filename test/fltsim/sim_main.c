@@ -25,6 +25,11 @@ NTSTATUS sim_load(void)
 	return status;
 }
 
+int sim_is_loaded(void)
+{
+	return is_loaded;
+}
+
 /* As FltMgr does it where there is a filter, and as the I/O manager does it in any case. */
 NTSTATUS sim_unload(int mandatory)
 {

@@ -185,7 +185,7 @@ static const char *run(void)
 	else if (is(0, "thread"))
 		sim_remote_thread(number(1), number(2), number(3), long_number(4));
 	else if (is(0, "fail"))
-		return sim_plan_failure(words[1], number(2)) ? "ok" : "unknown";
+		return sim_plan_failure(words[1], number(2), number(3)) ? "ok" : "unknown";
 	else if (is(0, "load") || is(0, "unload") || is(0, "device") || is(0, "handle") ||
 		 is(0, "protection"))
 		return machine();
