@@ -77,6 +77,9 @@ NTSTATUS uc_test_region_open(PUNICODE_STRING registry_path, const uint8_t boot_i
 	NTSTATUS status;
 	USHORT length;
 
+	/* Wine has these by name, but no code for them. */
+	uc_optional.parent_of = NULL;
+	uc_optional.session_of = NULL;
 	status = read_path(registry_path, path, &length);
 	if (NT_SUCCESS(status))
 		status = map_file(path, length, &bytes);
@@ -101,3 +104,33 @@ void uc_test_region_close(void)
 	section = NULL;
 	file = NULL;
 }
+
+/*
+ * Functions that Wine 8 has no code for and would end the thread at: here they know nothing, which
+ * the driver must bear anyway. Put in place of the imports, in this build only. (One of them
+ * mingw-w64 declares as no import.)
+ */
+_IRQL_requires_max_(PASSIVE_LEVEL)
+static LONGLONG NTAPI no_create_time(PEPROCESS process)
+{
+	(void)process;
+	return 0;
+}
+
+_IRQL_requires_max_(PASSIVE_LEVEL)
+NTSTATUS NTAPI SeLocateProcessImageName(PEPROCESS process, PUNICODE_STRING *name)
+{
+	(void)process;
+	*name = NULL;
+	return STATUS_NOT_SUPPORTED;
+}
+
+_IRQL_requires_max_(PASSIVE_LEVEL)
+static PVOID NTAPI no_token(PEPROCESS process)
+{
+	(void)process;
+	return NULL;
+}
+
+PVOID uc_wine_create_time __asm__("__imp_PsGetProcessCreateTimeQuadPart") = (PVOID)no_create_time;
+PVOID uc_wine_token __asm__("__imp_PsReferencePrimaryToken") = (PVOID)no_token;

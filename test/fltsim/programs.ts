@@ -21,7 +21,7 @@ const cFiles = (folder: string): string[] =>
 export const driverSources: readonly string[] = cFiles(driverFolder).filter(
   (path) => !path.endsWith("/test_region.c"),
 );
-const simulatorSources = cFiles(here).filter((path) => !/\/(platform_|ring_)/.test(path));
+const simulatorSources = cFiles(here).filter((path) => path.includes("/sim_"));
 const simulated = [
   ...["-std=gnu11", "-g", "-O1", "-DUC_SIMULATOR", "-Wall", "-Wextra"],
   ...["-Wno-missing-field-initializers", "-Werror", `-I${here}`, `-I${driverFolder}`],
@@ -63,6 +63,14 @@ export function buildWineSimulator(): string {
     ...[...driverSources, ...cFiles(core), ...simulatorSources, join(here, "platform_win.c")],
     ...["-o", program],
   ]);
+  return program;
+}
+
+/** The program that loads the driver under Wine. */
+export function buildLoader(): string {
+  const program = builtFile("wine_loader.exe");
+  const options = ["-O1", "-Wall", "-Werror", "-static", join(here, "wine_loader.c")];
+  compile("x86_64-w64-mingw32-gcc", [...options, "-ladvapi32", "-o", program]);
   return program;
 }
 
