@@ -7,7 +7,7 @@
 
 #include "sim.h"
 
-#define PROCESSES_MAX 512
+#define PROCESSES_MAX 4096
 #define CRITICAL_FLAG 29
 #define COMMAND_LINE 60
 #define PROCESS_LIST 5

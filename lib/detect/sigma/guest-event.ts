@@ -44,8 +44,9 @@ const execOf = ({ pid, processStartNs }: GuestEvent, facts: GuestFacts) =>
   facts.exec(pid, processStartNs);
 const parentOf = ({ pid, processStartNs }: GuestEvent, facts: GuestFacts) =>
   facts.parent(pid, processStartNs);
+/** Undefined where no record told one. */
 const lineOf = (exec: ProcessExecEvent | undefined): string | undefined =>
-  exec?.arguments.join(" ");
+  exec?.arguments.join(" ") || undefined;
 
 /** On Windows the user is told with the program that it runs. */
 function userOf(event: GuestEvent, facts: GuestFacts): string | undefined {
@@ -77,7 +78,7 @@ const actor: Columns<GuestEvent> = {
   ParentProcessId: ({ parentPid }) => parentPid,
   Image: (event, facts) => execOf(event, facts)?.path,
   CommandLine: (event, facts) => lineOf(execOf(event, facts)),
-  CurrentDirectory: (event, facts) => execOf(event, facts)?.workingDirectory,
+  CurrentDirectory: (event, facts) => execOf(event, facts)?.workingDirectory || undefined,
   ParentImage: (event, facts) => parentOf(event, facts)?.path,
   ParentCommandLine: (event, facts) => lineOf(parentOf(event, facts)),
   User: (event, facts) => userOf(event, facts),
@@ -91,7 +92,7 @@ const processCreation: Columns<ProcessExecEvent> = {
   EventID: () => 1,
   Image: ({ path }) => path,
   CommandLine: (event) => lineOf(event),
-  CurrentDirectory: ({ workingDirectory }) => workingDirectory,
+  CurrentDirectory: ({ workingDirectory }) => workingDirectory || undefined,
 };
 
 const imageLoad: Columns<ImageLoadEvent> = {
