@@ -401,7 +401,7 @@ _IRQL_requires_max_(PASSIVE_LEVEL)
 bool uc_device_is_bound(void);
 
 #ifdef UC_TEST_REGION
-/* ---- test_region.c: a file in place of the device, never in a driver that is given out -------- */
+/* ---- test_region.c: a file in place of the device, never in a driver that is given out --- */
 
 _IRQL_requires_max_(PASSIVE_LEVEL)
 NTSTATUS uc_test_region_open(PUNICODE_STRING registry_path, const uint8_t boot_id[16]);

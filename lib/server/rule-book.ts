@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the server holds against guests at the moment: detector, policy and the deny rules made of
 // them. Swapped whole when indicators change; shared by all guests of a server.
-import { type Detector, IndicatorMatch, indicatorTags, type SigmaRuleSet } from "../detect/detect.ts";
+import {
+  type Detector,
+  IndicatorMatch,
+  indicatorTags,
+  type SigmaRuleSet,
+} from "../detect/detect.ts";
 import type { Indicator } from "../model/model.ts";
 import { planVerdicts, type ResponsePolicy, type VerdictTable } from "../response/response.ts";
 import { RULES_MAX } from "../wire/wire.ts";

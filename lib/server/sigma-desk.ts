@@ -34,10 +34,7 @@ export class SigmaDesk {
 }
 
 /** What rules may ask about a guest's processes. */
-export function guestFacts(
-  os: GuestDriver["os"] | undefined,
-  processes: ProcessTable,
-): GuestFacts {
+export function guestFacts(os: GuestDriver["os"] | undefined, processes: ProcessTable): GuestFacts {
   return {
     product: os === "windows" ? "windows" : "linux",
     exec: (pid, startNs) => processes.find(pid, startNs)?.exec,

@@ -109,7 +109,8 @@ describe("undercroft.sys", () => {
 function unmarked(text: string): string[] {
   const lines = text.split("\n");
   return lines.flatMap((line, index) => {
-    if (!/^(static )?[A-Za-z_].*\(/.test(line) || /^(_|#|typedef|struct \w+ \{)/.test(line)) return [];
+    if (!/^(static )?[A-Za-z_].*\(/.test(line) || /^(_|#|typedef|struct \w+ \{)/.test(line))
+      return [];
     const body = lines.slice(index).findIndex((next) => /^\{|^}|;$/.test(next));
     if (lines[index + body] !== "{") return [];
     return /^_IRQL_requires/.test(lines[index - 1] ?? "") ? [] : [line];
@@ -132,7 +133,9 @@ test("the INF names what the driver has", () => {
   const altitude = /UC_ALTITUDE L("[\d.]+")/.exec(header)?.[1];
   expect(inf).toContain(`Altitude     = ${altitude}`);
   const version = /UC_DRIVER_VERSION "([\d.]+)"/.exec(header)?.[1];
-  expect(inf).toMatch(new RegExp(`^DriverVer   = [\\d/]+,${version?.replaceAll(".", "\\.")}\\.0$`, "m"));
+  expect(inf).toMatch(
+    new RegExp(`^DriverVer   = [\\d/]+,${version?.replaceAll(".", "\\.")}\\.0$`, "m"),
+  );
   expect(inf).toContain("PCI\\VEN_1AF4&DEV_1110");
   expect(builtFile("x")).not.toBe("");
 });

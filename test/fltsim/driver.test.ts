@@ -59,7 +59,10 @@ describe("early", () => {
     expect(kinds.filter((kind) => !kind.startsWith("process.existing"))).toEqual([
       ...["process.exec 1000", "process.exit 1000", "module.load 4"],
     ]);
-    expect(guest.events[0]).toMatchObject({ path: "C:\\early.exe", arguments: [`${C}\\early.exe -x`] });
+    expect(guest.events[0]).toMatchObject({
+      path: "C:\\early.exe",
+      arguments: [`${C}\\early.exe -x`],
+    });
   });
 
   test("what does not fit is counted", async () => {
@@ -106,7 +109,10 @@ describe("commands", () => {
 
   test("deny rules hold in any case, for starts and for opens", async () => {
     const indicators = parseIndicators(
-      `path:C:\\Temp\\Evil.exe | dropped | high\npath:C:\\secret.TXT | secret | high\nname:miner.exe | miner | high\n`,
+      `path:C:\\Temp\\Evil.exe | dropped | high
+path:C:\\secret.TXT | secret | high
+name:miner.exe | miner | high
+`,
       "test",
     );
     make({ indicators });
@@ -130,7 +136,9 @@ describe("commands", () => {
     expect([...guest.findings.values()].map(({ disposition }) => disposition)).toEqual(
       expect.arrayContaining(["blocked", "blocked", "blocked"]),
     );
-    expect(guest.events.some(({ kind, pid }) => kind === "process.exec" && pid === 1000)).toBe(false);
+    expect(guest.events.some(({ kind, pid }) => kind === "process.exec" && pid === 1000)).toBe(
+      false,
+    );
   });
 
   test("sensors are switched, and stop", async () => {
@@ -149,7 +157,10 @@ describe("commands", () => {
     await endWell();
     const told = guest.events.filter(({ kind }) => kind !== "process.existing");
     expect(told.map(({ kind, pid }) => [kind, pid])).toEqual([
-      ...[["process.exec", 1000], ["file.create", 1000]],
+      ...[
+        ["process.exec", 1000],
+        ["file.create", 1000],
+      ],
     ]);
   });
 });

@@ -82,7 +82,14 @@ export function buildDriver(options: readonly string[] = []): string {
   if (existsSync(driver)) return driver;
   mkdirSync(output);
   const toolchain = join(driverFolder, "mingw-toolchain.cmake");
-  run("cmake", ["-S", driverFolder, "-B", output, `-DCMAKE_TOOLCHAIN_FILE=${toolchain}`, ...options]);
+  run("cmake", [
+    "-S",
+    driverFolder,
+    "-B",
+    output,
+    `-DCMAKE_TOOLCHAIN_FILE=${toolchain}`,
+    ...options,
+  ]);
   run("cmake", ["--build", output, "-j2"]);
   return driver;
 }

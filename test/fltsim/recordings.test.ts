@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Windows logs of attacks that were played in a lab, through the driver: each logged event is played
-// in the simulator, and what the server makes of the driver's record is held against the rules. It
-// must meet the rules that the logged event meets with the same fields.
+// Windows logs of attacks that were played in a lab, through the driver: each logged event is
+// played in the simulator, and what the server makes of the driver's record is held against the
+// rules. It must meet the rules that the logged event meets with the same fields.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";

@@ -6,7 +6,12 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { makeRegionFile, type RegionFile } from "../../lib/hypervisor/hypervisor.ts";
 import type { Finding, GuestEvent, GuestEventKind, Loss } from "../../lib/model/model.ts";
-import { createServer, type GuestStats, type Server, type ServerOptions } from "../../lib/server/server.ts";
+import {
+  createServer,
+  type GuestStats,
+  type Server,
+  type ServerOptions,
+} from "../../lib/server/server.ts";
 import { type IvshmemRegion, openIvshmemRegion } from "../../lib/transport/transport.ts";
 
 /** What the simulator says at its end. */
@@ -54,7 +59,11 @@ export class WindowsGuest {
   #isClosed = false;
   #stderr = "";
 
-  constructor(options: ServerOptions = {}, regionBytes: number = 8 * 2 ** 20, dataRings: number = 2) {
+  constructor(
+    options: ServerOptions = {},
+    regionBytes: number = 8 * 2 ** 20,
+    dataRings: number = 2,
+  ) {
     this.#file = makeRegionFile(regionBytes);
     this.#region = openIvshmemRegion({ path: this.#file.path, bytes: this.#file.bytes });
     this.#options = options;
@@ -99,7 +108,8 @@ export class WindowsGuest {
   start(program: string, env: NodeJS.ProcessEnv = {}, wine?: readonly string[]): void {
     const { path } = this.#file;
     const [command = program, ...before] = wine ?? [];
-    const args = wine === undefined ? [path] : [...before, program, `Z:${path.replaceAll("/", "\\")}`];
+    const args =
+      wine === undefined ? [path] : [...before, program, `Z:${path.replaceAll("/", "\\")}`];
     const child = spawn(command, args, { env: { ...process.env, ...env } });
     this.#child = child;
     child.stderr.on("data", (bytes: Buffer) => {

@@ -27,6 +27,9 @@ function settled(event: GuestEvent): Record<string, unknown> {
   expect(Math.abs(timeMs - Date.now())).toBeLessThan(600_000);
   expect(cpu).toBeLessThan(2);
   const times = Object.entries(rest).map(([name, value]) => {
+    if (name === "data" && String(value).length > 64) {
+      return [name, `${String(value).slice(0, 16)}.. ${String(value).length / 2} bytes`];
+    }
     if (typeof value !== "bigint" || name.endsWith("ddress")) return [name, value];
     return [name, value === 0n ? "none" : "known"];
   });
@@ -37,7 +40,11 @@ function settled(event: GuestEvent): Record<string, unknown> {
 const lossLine = ({ recordClass, reason, count }: Loss): string =>
   `${count} ${recordClass} ${reason}`;
 
-async function play(scenario: Scenario, program: string, wine?: readonly string[]): Promise<string> {
+async function play(
+  scenario: Scenario,
+  program: string,
+  wine?: readonly string[],
+): Promise<string> {
   guest = new WindowsGuest();
   guest.start(program, {}, wine);
   await guest.boot();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A simulated Windows guest end to end: operations of an intrusion, the driver's records, a region,
-// the server, Sigma rules as their authors write them, findings, and commands that the driver obeys.
+// the server, Sigma rules as their authors write them, findings, and commands that are obeyed.
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { loadRules, parseIndicators } from "../../lib/detect/detect.ts";
 import { DEFAULT_POLICY, type ResponsePolicy } from "../../lib/response/response.ts";
@@ -29,7 +29,7 @@ const rules = loadRules(
       "Run key",
       "registry_set",
       "medium",
-      `    selection: {TargetObject|startswith: 'HKLM\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Run\\',
+      `    selection: {TargetObject|contains: '\\Microsoft\\Windows\\CurrentVersion\\Run\\',
         Details|endswith: '\\updater.exe', Image|endswith: '\\powershell.exe'}`,
     ),
     rule(
@@ -49,11 +49,22 @@ const rules = loadRules(
       "Thread in another process",
       "create_remote_thread",
       "medium",
-      `    selection: {SourceImage|endswith: '\\powershell.exe', TargetImage|endswith: '\\lsass.exe'}`,
+      `    selection: {SourceImage|endswith: '\\powershell.exe',
+        TargetImage|endswith: '\\lsass.exe'}`,
     ),
-    rule("Dropped program", "file_event", "low", `    selection: {TargetFilename|endswith: '\\updater.exe'}`),
+    rule(
+      "Dropped program",
+      "file_event",
+      "low",
+      `    selection: {TargetFilename|endswith: '\\updater.exe'}`,
+    ),
     rule("Driver", "driver_load", "high", `    selection: {ImageLoaded|contains: '\\Temp\\'}`),
-    rule("As the system", "process_creation", "low", `    selection: {User: 'NT AUTHORITY\\SYSTEM', Image|endswith: '\\lsass.exe'}`),
+    rule(
+      "As the system",
+      "process_creation",
+      "low",
+      `    selection: {User: 'NT AUTHORITY\\SYSTEM', Image|endswith: '\\lsass.exe'}`,
+    ),
   ].map((text, index) => ({ name: `${index}.yml`, text })),
 );
 

@@ -11,7 +11,7 @@
 #include "../../guest-drivers/windows/uc_fltmgr.h"
 #include "platform.h"
 
-/* ---- sim_check.c: rules kept, references balanced, failures planned --------------------------- */
+/* ---- sim_check.c: rules kept, references balanced, failures planned ---------------------- */
 
 /* Kinds of things that the driver takes and must give back. */
 enum sim_kind {
@@ -63,7 +63,7 @@ int sim_plan_failure(const char *name, uint32_t count, uint32_t after);
 void sim_fail_randomly(uint32_t one_in, uint32_t seed);
 int sim_fails(enum sim_failure what);
 
-/* ---- sim_kernel.c ----------------------------------------------------------------------------- */
+/* ---- sim_kernel.c ------------------------------------------------------------------------ */
 
 /* Who runs on this thread; a system thread is of process 4. */
 void sim_become(uint32_t pid, uint32_t tid, uint32_t cpu);
@@ -71,6 +71,9 @@ uint32_t sim_pid(void);
 int sim_is_system_thread(void);
 void sim_set_cpus(uint32_t cpus);
 uint64_t sim_boot_ns(void);
+NTSTATUS sim_copy_memory(PVOID target, const void *source, SIZE_T bytes, ULONG flags,
+			 PSIZE_T copied);
+ULONG64 sim_interrupt_time(PULONG64 exact);
 /* Memory that may be touched at low IRQL only, or only by MmCopyMemory. Freed as given. */
 void *sim_paged(const void *bytes, size_t count);
 void sim_paged_free(void *memory);
@@ -93,7 +96,7 @@ void *sim_handle_object(HANDLE handle);
 /* The system thread that the driver started; for the handle test. NULL: none. */
 void *sim_driver_thread(void);
 
-/* ---- sim_process.c ---------------------------------------------------------------------------- */
+/* ---- sim_process.c ----------------------------------------------------------------------- */
 
 struct sim_process_plan {
 	uint32_t pid;
@@ -123,7 +126,7 @@ ULONG sim_session_of(PEPROCESS process);
 NTSTATUS sim_query_system(int what, PVOID target, ULONG bytes, PULONG needed);
 NTSTATUS sim_query_thread(HANDLE thread, int what, PVOID target, ULONG bytes, PULONG needed);
 
-/* ---- sim_files.c ------------------------------------------------------------------------------ */
+/* ---- sim_files.c ------------------------------------------------------------------------- */
 
 /* What is done to a file: words of the script. Returns 0 when the driver refused it. */
 struct sim_file_plan {
@@ -142,7 +145,7 @@ void sim_volume_detach(const char *device);
 NTSTATUS sim_filter_unload(int mandatory);
 int sim_filter_is_registered(void);
 
-/* ---- sim_registry.c --------------------------------------------------------------------------- */
+/* ---- sim_registry.c ---------------------------------------------------------------------- */
 
 struct sim_key_plan {
 	const char *operation;
@@ -162,7 +165,7 @@ NTSTATUS sim_cm_key_name(PLARGE_INTEGER cookie, PVOID object, PULONG_PTR id,
 			 PCUNICODE_STRING *name, ULONG flags);
 void sim_cm_release_name(PCUNICODE_STRING name);
 
-/* ---- sim_device.c ----------------------------------------------------------------------------- */
+/* ---- sim_device.c ------------------------------------------------------------------------ */
 
 extern DRIVER_OBJECT sim_driver;
 
@@ -174,7 +177,7 @@ PVOID sim_map_io_space_ex(PHYSICAL_ADDRESS start, SIZE_T bytes, ULONG protect);
 uint32_t sim_map_protect(void);
 void sim_device_place(uint64_t start);
 
-/* ---- sim_script.c, sim_fuzz.c ------------------------------------------------------------------ */
+/* ---- sim_script.c, sim_fuzz.c ------------------------------------------------------------ */
 
 /* Lines of standard input until its end. */
 void sim_script(void);

@@ -23,7 +23,7 @@ static uint32_t draw(struct worker *worker, uint32_t below)
 	return (worker->state >> 8) % below;
 }
 
-/* Printable mostly; sometimes long, sometimes with what UTF-16 has to pair, sometimes half a pair. */
+/* Printable mostly; sometimes long, or with what UTF-16 has to pair, or half a pair. */
 static void make_text(struct worker *worker, char *text, uint32_t room)
 {
 	static const char *const odd[] = { "\xf0\x9f\x92\xa9", "\xed\xa0\x80", "\xe2\x80\xae", "\\",

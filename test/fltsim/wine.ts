@@ -23,14 +23,14 @@ export const WINE: readonly string[] = [
   binary,
 ];
 
-export interface WineRun {
+interface WineRun {
   readonly status: number | null;
   readonly output: string;
   readonly errors: string;
 }
 
 /** Runs a Windows program to its end, two minutes at most. */
-export function runWine(args: readonly string[], debug = "-all"): WineRun {
+function runWine(args: readonly string[], debug = "-all"): WineRun {
   const run = spawnSync(binary, args, {
     encoding: "utf8",
     timeout: 120_000,
