@@ -196,7 +196,7 @@ _IRQL_requires_max_(PASSIVE_LEVEL)
 static void on_cleanup(const struct uc_handle_context *handle)
 {
 	const uint64_t written = uc_counter_load(&handle->bytes_written);
-	struct uc_file_record file = { UC_RECORD_FILE_WRITE, handle->flags, written, 0 };
+	struct uc_file_record file = { UC_RECORD_FILE_WRITE, handle->flags, written };
 	PCUNICODE_STRING path = &handle->name->Name;
 
 	if (written && uc_sensor_is_on(UC_SENSOR_FILE))

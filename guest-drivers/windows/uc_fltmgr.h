@@ -228,7 +228,6 @@ VOID FLTAPI FltUnregisterFilter(PFLT_FILTER filter);
 NTSTATUS FLTAPI FltStartFiltering(PFLT_FILTER filter);
 NTSTATUS FLTAPI FltGetFileNameInformation(PFLT_CALLBACK_DATA data, FLT_FILE_NAME_OPTIONS options,
 					  PFLT_FILE_NAME_INFORMATION *information);
-VOID FLTAPI FltReferenceFileNameInformation(PFLT_FILE_NAME_INFORMATION information);
 VOID FLTAPI FltReleaseFileNameInformation(PFLT_FILE_NAME_INFORMATION information);
 NTSTATUS FLTAPI FltAllocateContext(PFLT_FILTER filter, FLT_CONTEXT_TYPE type, SIZE_T bytes,
 				   POOL_TYPE pool, PFLT_CONTEXT *context);

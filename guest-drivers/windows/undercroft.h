@@ -322,15 +322,12 @@ struct uc_file_record {
 	uint16_t type;
 	uint32_t flags;
 	uint64_t size_bytes;
-	uint32_t mode;
 };
 
 /* old_path: NULL but for a rename. */
 _IRQL_requires_max_(PASSIVE_LEVEL)
 void uc_file_emit(const struct uc_file_record *file, PCUNICODE_STRING path,
 		  PCUNICODE_STRING old_path);
-_IRQL_requires_max_(PASSIVE_LEVEL)
-bool uc_file_is_ours(PFLT_CALLBACK_DATA data);
 
 FLT_PREOP_CALLBACK_STATUS FLTAPI uc_pre_create(PFLT_CALLBACK_DATA data,
 					       PCFLT_RELATED_OBJECTS objects, PVOID *context);

@@ -69,7 +69,6 @@ int sim_fails(enum sim_failure what);
 void sim_become(uint32_t pid, uint32_t tid, uint32_t cpu);
 uint32_t sim_pid(void);
 int sim_is_system_thread(void);
-void sim_set_cpus(uint32_t cpus);
 uint64_t sim_boot_ns(void);
 NTSTATUS sim_copy_memory(PVOID target, const void *source, SIZE_T bytes, ULONG flags,
 			 PSIZE_T copied);

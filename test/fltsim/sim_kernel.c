@@ -18,6 +18,7 @@
 #define UNPOISON(memory, bytes) ((void)(memory), (void)(bytes))
 #endif
 
+#define CPUS 2
 #define BLOCK_MAGIC 0x504f4f4c424c4f43ull
 
 struct block {
@@ -36,7 +37,6 @@ static SIM_THREAD_LOCAL uint32_t current_cpu;
 static SIM_THREAD_LOCAL int is_system_thread;
 /* Paged memory that this thread allocated. */
 static SIM_THREAD_LOCAL struct block *paged_blocks;
-static uint32_t cpu_count = 2;
 static uint64_t boot_ns;
 
 /* ---- IRQL and locks -------------------------------------------------------------------------- */
@@ -364,12 +364,7 @@ ULONG KeGetCurrentProcessorNumberEx(PPROCESSOR_NUMBER number)
 ULONG KeQueryActiveProcessorCountEx(USHORT group)
 {
 	(void)group;
-	return cpu_count;
-}
-
-void sim_set_cpus(uint32_t cpus)
-{
-	cpu_count = cpus;
+	return CPUS;
 }
 
 void sim_become(uint32_t pid, uint32_t tid, uint32_t cpu)
