@@ -14,6 +14,8 @@ function names(...mounts: ReadonlyArray<readonly [device: string, mountPoint: st
   return made;
 }
 
+const PROFILES =
+  "\\REGISTRY\\MACHINE\\SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion\\ProfileList";
 const C = "\\Device\\HarddiskVolume3";
 
 describe("paths", () => {
@@ -86,7 +88,7 @@ describe("users", () => {
   const sid = "S-1-5-21-1-2-3-1001";
   const profile: RegistryEvent = {
     ...{ ...BASE, kind: "value.set", name: "ProfileImagePath", valueType: 2, dataBytes: 0 },
-    key: `\\REGISTRY\\MACHINE\\SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion\\ProfileList\\${sid}`,
+    key: `${PROFILES}\\${sid}`,
     data: Buffer.from("C:\\Users\\eve\0", "utf16le").toString("hex"),
     status: 0,
   };
