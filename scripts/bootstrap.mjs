@@ -64,8 +64,13 @@ const needs = {
     commands: ["x86_64-w64-mingw32-gcc", "x86_64-w64-mingw32-g++"],
     packages: ["gcc-mingw-w64-x86-64", "g++-mingw-w64-x86-64"],
   },
+  wine: { commands: [], files: ["/usr/lib/wine/wine64"], packages: ["wine64"] },
+  windows: { includes: ["native", "addon", "mingw", "fuzz", "wine"], commands: [], packages: [] },
   test: {
-    includes: ["native", "addon", "guest", "network", "bpftrace", "libvirt", "mingw", "fuzz"],
+    includes: [
+      ...["native", "addon", "guest", "network", "bpftrace", "libvirt", "mingw", "fuzz"],
+      "wine",
+    ],
     commands: [],
     packages: [],
   },

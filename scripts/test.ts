@@ -14,7 +14,12 @@ const startMs = Date.now();
 const { values } = parseArgs({ options: { all: { type: "boolean", default: false } } });
 
 mkdirSync(logDirectory, { recursive: true });
-const tallies: Tally[] = [command("check", ["scripts/check.ts"]), tier("unit"), tier("guest")];
+const tallies: Tally[] = [
+  command("check", ["scripts/check.ts"]),
+  tier("unit"),
+  tier("windows"),
+  tier("guest"),
+];
 if (values.all) {
   tallies.push(command("fuzz", ["fuzz/fuzz.ts", "--seconds", "60"]));
   tallies.push(command("fuzz network", ["fuzz/fuzz.ts", "network", "--seconds", "60"]));

@@ -33,6 +33,8 @@ uint32_t uc_body_bytes(uint16_t type)
 		return sizeof(struct uc_unregister);
 	case UC_RECORD_CLOCK:
 		return sizeof(struct uc_clock);
+	case UC_RECORD_VOLUME:
+		return sizeof(struct uc_volume);
 	case UC_RECORD_MODULE_LOAD:
 	case UC_RECORD_MODULE_UNLOAD:
 		return sizeof(struct uc_module_event);

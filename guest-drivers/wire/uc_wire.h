@@ -144,9 +144,13 @@ struct uc_directory_entry {
 /* Every close. FILE alone tells of closes after writing: a record for each close after mere reading
  * would double what an open costs. */
 #define UC_SENSOR_FILE_CLOSE 0x80ull
-#define UC_SENSORS_ALL 0xffull
+/* Opens, closes and reads of registry keys; REGISTRY alone tells of changes. */
+#define UC_SENSOR_REGISTRY_READ 0x100ull
+/* Threads that a process starts in another one. */
+#define UC_SENSOR_REMOTE_THREAD 0x200ull
+#define UC_SENSORS_ALL 0x3ffull
 /* What a server asks for unless somebody wants otherwise. */
-#define UC_SENSORS_DEFAULT 0x7full
+#define UC_SENSORS_DEFAULT 0x27full
 #define UC_ACTION_KILL 0x100000000ull
 #define UC_ACTION_DENY_OPEN 0x200000000ull
 #define UC_ACTION_DENY_EXEC 0x400000000ull
@@ -356,6 +360,8 @@ struct uc_frame {
 #define UC_RECORD_COMMAND_RESULT 0x0601u
 #define UC_RECORD_UNREGISTER 0x0602u
 #define UC_RECORD_CLOCK 0x0603u
+/* Windows: PATH is a volume's device, NAME where it is mounted, such as C:, empty for nowhere. */
+#define UC_RECORD_VOLUME 0x0604u
 #define UC_RECORD_MODULE_LOAD 0x0701u
 #define UC_RECORD_MODULE_UNLOAD 0x0702u
 /* A packet; only in packet rings, and without an event header. */
@@ -372,7 +378,10 @@ struct uc_frame {
 /*
  * Opens the payload of every record but LOST, PAD, COMMAND and PACKET. It names the acting process.
  * sequence: global in the guest, taken in guest-private memory before the space check; orders
- * records across rings.
+ * records across rings. Windows has other identities than the names of these fields say: cgroup_id
+ * is the terminal session, uid the last part of the user's security identifier, gid that of the
+ * integrity level; exec_generation and mount_namespace are 0. There each exec begins a process and
+ * no fork is told; ARGUMENTS is one command line.
  *
  *  0         8             16                 24          32   36   40    44   48   52  56  60
  * +---------+-------------+------------------+-----------+----+----+-----+----+----+---+---+----+
@@ -425,6 +434,8 @@ struct uc_field {
 #define UC_FIELD_NAME 8u
 #define UC_FIELD_KEY 9u
 #define UC_FIELD_DATA 10u
+/* Windows, exec: the user's security identifier as text, S-1-5-18 */
+#define UC_FIELD_USER 11u
 
 /* Fork: the header names the parent. */
 struct uc_process_fork {
@@ -599,6 +610,15 @@ struct uc_unregister {
 struct uc_clock {
 	uint64_t boottime_ns;
 	uint64_t realtime_ns;
+};
+
+#define UC_VOLUME_MOUNTED 1u
+#define UC_VOLUME_GONE 2u
+
+/* Repeated at each START_MONITORING, so that paths of devices can be told as paths of drives. */
+struct uc_volume {
+	uint32_t state;
+	uint32_t reserved;
 };
 
 /* ---- Redirector ------------------------------------------------------------------------- */

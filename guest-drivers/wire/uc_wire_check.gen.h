@@ -13,7 +13,7 @@
 #define UC_WIRE_ASSERT _Static_assert
 #endif
 
-#define UC_WIRE_HASH 0x8adf9c44u
+#define UC_WIRE_HASH 0x8b4e68adu
 
 UC_WIRE_ASSERT(sizeof(struct uc_superblock) == 96, "uc_superblock");
 UC_WIRE_ASSERT(offsetof(struct uc_superblock, magic) == 0,
@@ -720,6 +720,16 @@ UC_WIRE_ASSERT(offsetof(struct uc_clock, realtime_ns) == 8,
 	"uc_clock.realtime_ns");
 UC_WIRE_ASSERT(sizeof(((struct uc_clock *)0)->realtime_ns) == 8,
 	"uc_clock.realtime_ns");
+
+UC_WIRE_ASSERT(sizeof(struct uc_volume) == 8, "uc_volume");
+UC_WIRE_ASSERT(offsetof(struct uc_volume, state) == 0,
+	"uc_volume.state");
+UC_WIRE_ASSERT(sizeof(((struct uc_volume *)0)->state) == 4,
+	"uc_volume.state");
+UC_WIRE_ASSERT(offsetof(struct uc_volume, reserved) == 4,
+	"uc_volume.reserved");
+UC_WIRE_ASSERT(sizeof(((struct uc_volume *)0)->reserved) == 4,
+	"uc_volume.reserved");
 
 UC_WIRE_ASSERT(sizeof(struct uc_packet) == 32, "uc_packet");
 UC_WIRE_ASSERT(offsetof(struct uc_packet, realtime_ns) == 0,

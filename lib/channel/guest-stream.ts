@@ -348,6 +348,7 @@ export class GuestStream {
       record.kind === "command.result" ||
       record.kind === "unregister" ||
       record.kind === "clock" ||
+      record.kind === "volume" ||
       record.kind === "redirect.status" ||
       record.kind === "block.rule"
     ) {

@@ -22,6 +22,8 @@ import {
   SENSOR_MODULE,
   SENSOR_PROCESS,
   SENSOR_REGISTRY,
+  SENSOR_REGISTRY_READ,
+  SENSOR_REMOTE_THREAD,
   SENSOR_SOCKET,
 } from "../wire/wire.ts";
 
@@ -30,6 +32,8 @@ const CAPABILITIES: ReadonlyArray<readonly [bit: bigint, name: string]> = [
   [SENSOR_FILE, "file"],
   [SENSOR_FILE_CLOSE, "file-close"],
   [SENSOR_REGISTRY, "registry"],
+  [SENSOR_REGISTRY_READ, "registry-read"],
+  [SENSOR_REMOTE_THREAD, "remote-thread"],
   [SENSOR_SOCKET, "socket"],
   [SENSOR_MODULE, "module"],
   [SENSOR_IMAGE, "image"],

@@ -92,7 +92,7 @@ export class IndicatorMatch implements Detector {
     const both =
       store.count("path") === 0 ? found : this.#look.look(found, event, field, "path", path);
     if (store.count("name") === 0) return both;
-    const name = path.slice(path.lastIndexOf("/") + 1);
+    const name = path.slice(Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")) + 1);
     return this.#look.look(both, event, field, "name", name);
   }
 }

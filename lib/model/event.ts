@@ -50,6 +50,8 @@ export interface ProcessExecEvent extends EventBase {
   readonly workingDirectory: string;
   readonly cgroup: string;
   readonly commandName: string;
+  /** Windows: the user's security identifier, or the name where it is known; else empty. */
+  readonly user: string;
   readonly effectiveUid: number;
   readonly inode: number;
   readonly device: number;
@@ -232,6 +234,16 @@ export type ControlRecord =
       readonly sequence: number;
       readonly boottimeNs: bigint;
       readonly realtimeNs: bigint;
+    }
+  /** Windows: where a volume is mounted, for the paths below it. */
+  | {
+      readonly kind: "volume";
+      readonly sequence: number;
+      /** `\\Device\\HarddiskVolume3`. */
+      readonly device: string;
+      /** `C:`, or empty where it has none. */
+      readonly mountPoint: string;
+      readonly isGone: boolean;
     }
   | RedirectStatus
   | BlockRuleReport;

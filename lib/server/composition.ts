@@ -3,6 +3,7 @@
 // hypervisor host. Callers attach guests and listen; the simulator turns it by itself.
 import { createHash, randomBytes } from "node:crypto";
 import { type CommandOrigin, DataChannel, DrainLoop } from "../channel/channel.ts";
+import type { SigmaRuleSet } from "../detect/detect.ts";
 import { UndercroftError } from "../errors/errors.ts";
 import type { BlockRule, Command, CommandRecord, Finding, Indicator } from "../model/model.ts";
 import type { EarlierAttach, GuestLiveness, GuestRecord } from "../registry/registry.ts";
@@ -30,6 +31,8 @@ import { type GuestInterface, TapControl, type TapRuleState } from "./tap-contro
 export interface ServerOptions {
   readonly clock?: Clock;
   readonly indicators?: readonly Indicator[];
+  /** Sigma rules that guests' events are held against. */
+  readonly sigma?: SigmaRuleSet;
   readonly policy?: ResponsePolicy;
   /**
    * Longest pause between two looks at idle rings; ten times that where looking is costly. Rings
@@ -115,7 +118,11 @@ export class Server {
     // Microseconds since 1970: no two starts of a server share them or the ids built on them.
     this.#epoch = this.#clock.realtimeNs() / 1000n;
     this.#nextCommandId = (this.#epoch << 12n) + 1n;
-    this.#rules = new RuleBook(options.policy ?? DEFAULT_POLICY, options.indicators ?? []);
+    this.#rules = new RuleBook(
+      options.policy ?? DEFAULT_POLICY,
+      options.indicators ?? [],
+      options.sigma,
+    );
     this.#findings = new FindingStore(this.#randomBytes);
     this.#desk = new CaseDesk(this.#clock, this.#rules, this.#findings, this.#emitter);
     this.#taps = new TapControl({

@@ -2,6 +2,7 @@
 // One guest inside the server: joins its registration, its stream of records and its commands.
 // Made and turned by composition.ts; what it finds goes to the case desk.
 import { CommandChannel, GuestClock, GuestStream, type StreamItem } from "../channel/channel.ts";
+import type { GuestFacts } from "../detect/detect.ts";
 import type {
   CommandRecord,
   ControlRecord,
@@ -36,7 +37,9 @@ import { GuestNetwork } from "./guest-network.ts";
 import { ProcessTable } from "./process-table.ts";
 import type { GuestStats, ServerEvents } from "./reports.ts";
 import type { RuleBook } from "./rule-book.ts";
+import { guestFacts } from "./sigma-desk.ts";
 import type { GuestInterface, InterfaceStats } from "./tap-control.ts";
+import { WindowsNames } from "./windows-names.ts";
 
 export interface GuestServiceOptions {
   readonly name: string;
@@ -81,6 +84,8 @@ export class GuestService {
   readonly processes: ProcessTable = new ProcessTable();
   readonly #options: GuestServiceOptions;
   readonly #guestClock: GuestClock;
+  readonly #windows = new WindowsNames();
+  #facts: GuestFacts | undefined;
   #events = 0;
   #rateEvents = 0;
   #rateMs = 0;
@@ -248,6 +253,7 @@ export class GuestService {
 
   #startSession(session: GuestSession): void {
     this.#guestClock.start(session.boottimeNs);
+    this.#facts = undefined;
     this.stream.startSession(session, this.#options.clock.monotonicMs());
     this.#leavingMs = undefined;
     this.#leaveAckedMs = undefined;
@@ -289,13 +295,19 @@ export class GuestService {
     }
   }
 
-  #deliver(items: readonly StreamItem[]): void {
+  #deliver(delivered: readonly StreamItem[]): void {
     const { emitter, name } = this.#options;
+    const isWindows = this.registration.record.driver?.os === "windows";
+    const items = isWindows ? delivered.map((item) => this.#named(item)) : delivered;
     emitter.emit("events", { guest: name, items });
     for (const item of items) {
       if (item.kind !== "loss") this.#judge(item);
       else if (item.recordClass === "socket" || item.recordClass === "unknown") this.network.lost();
     }
+  }
+
+  #named(item: StreamItem): StreamItem {
+    return item.kind === "loss" ? item : this.#windows.translate(item);
   }
 
   #judge(event: GuestEvent): void {
@@ -308,6 +320,11 @@ export class GuestService {
     // What passes a watched tap is judged there, with what came of it.
     if (isNetworkUse(event) && this.network.isWatching) return;
     for (const detection of rules.detector.detect(event)) {
+      desk.detection(detection, this.processes, this.commands);
+    }
+    if (rules.sigma === undefined) return;
+    this.#facts ??= guestFacts(this.registration.record.driver?.os, this.processes);
+    for (const detection of rules.sigma.detect(event, this.#facts)) {
       desk.detection(detection, this.processes, this.commands);
     }
   }
@@ -335,6 +352,9 @@ export class GuestService {
         break;
       case "unregister":
         this.#leave(record.reason);
+        break;
+      case "volume":
+        this.#windows.volume(record);
         break;
     }
   }

@@ -57,7 +57,7 @@ export class ProcessTable {
   /** Last component of what a process executes, or nothing when that is unknown. */
   programName(pid: number, processStartNs: bigint): string {
     const path = this.find(pid, processStartNs)?.exec?.path ?? "";
-    return path.slice(path.lastIndexOf("/") + 1);
+    return path.slice(Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")) + 1);
   }
 
   /** Programs of a process's ancestors, the parent first; "?" where one was never seen. */

@@ -1,22 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the server holds against guests at the moment: detector, policy and the deny rules made of
 // them. Swapped whole when indicators change; shared by all guests of a server.
-import { type Detector, IndicatorMatch, indicatorTags } from "../detect/detect.ts";
+import {
+  type Detector,
+  IndicatorMatch,
+  indicatorTags,
+  type SigmaRuleSet,
+} from "../detect/detect.ts";
 import type { Indicator } from "../model/model.ts";
 import { planVerdicts, type ResponsePolicy, type VerdictTable } from "../response/response.ts";
 import { RULES_MAX } from "../wire/wire.ts";
+import { SigmaDesk } from "./sigma-desk.ts";
 
 /** Detection content and policy of one server. */
 export class RuleBook {
   readonly policy: ResponsePolicy;
+  /** Absent where the server was given no Sigma rules. */
+  readonly sigma: SigmaDesk | undefined;
   #detector: Detector;
   #table: VerdictTable;
   #previous: VerdictTable | undefined;
   #generation = 1;
   #nextRuleId = 1;
 
-  constructor(policy: ResponsePolicy, indicators: readonly Indicator[]) {
+  constructor(policy: ResponsePolicy, indicators: readonly Indicator[], sigma?: SigmaRuleSet) {
     this.policy = policy;
+    this.sigma = sigma === undefined ? undefined : new SigmaDesk(sigma);
     this.#detector = new IndicatorMatch(indicators);
     this.#table = this.#plan(indicators);
   }

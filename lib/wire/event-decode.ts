@@ -342,6 +342,7 @@ export class RecordDecoder {
       workingDirectory: this.#text(w.FIELD_WORKING_DIRECTORY),
       cgroup: this.#text(w.FIELD_CGROUP),
       commandName: this.#text(w.FIELD_COMMAND_NAME),
+      user: this.#text(w.FIELD_USER),
       effectiveUid: this.#u32(body + layout.effectiveUid),
       inode: this.#u53(body + layout.inode),
       device: this.#u53(body + layout.device),
@@ -413,6 +414,14 @@ export class RecordDecoder {
           sequence,
           boottimeNs: this.#view.getBigUint64(body + w.CLOCK_LAYOUT.boottimeNs, true),
           realtimeNs: this.#view.getBigUint64(body + w.CLOCK_LAYOUT.realtimeNs, true),
+        };
+      case w.RECORD_VOLUME:
+        return {
+          kind: "volume",
+          sequence,
+          device: this.#text(w.FIELD_PATH),
+          mountPoint: this.#text(w.FIELD_NAME),
+          isGone: this.#u32(body + w.VOLUME_LAYOUT.state) === w.VOLUME_GONE,
         };
       case w.RECORD_REDIRECT_STATUS:
         return decodeRedirectStatus(this.#view, body, sequence);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Generated from guest-drivers/wire/uc_wire.h by scripts/wire-gen.ts. Do not edit.
 
-export const WIRE_HASH = 0x8adf9c44 as const;
+export const WIRE_HASH = 0x8b4e68ad as const;
 export const WIRE_MAJOR = 1 as const;
 export const PROTOCOL_MIN = 1 as const;
 export const PROTOCOL_MAX = 1 as const;
@@ -48,8 +48,10 @@ export const SENSOR_MODULE = 0x10n as const;
 export const SENSOR_IMAGE = 0x20n as const;
 export const SENSOR_HASH = 0x40n as const;
 export const SENSOR_FILE_CLOSE = 0x80n as const;
-export const SENSORS_ALL = 0xffn as const;
-export const SENSORS_DEFAULT = 0x7fn as const;
+export const SENSOR_REGISTRY_READ = 0x100n as const;
+export const SENSOR_REMOTE_THREAD = 0x200n as const;
+export const SENSORS_ALL = 0x3ffn as const;
+export const SENSORS_DEFAULT = 0x27fn as const;
 export const ACTION_KILL = 0x100000000n as const;
 export const ACTION_DENY_OPEN = 0x200000000n as const;
 export const ACTION_DENY_EXEC = 0x400000000n as const;
@@ -121,6 +123,7 @@ export const RECORD_VERDICT = 1281 as const;
 export const RECORD_COMMAND_RESULT = 1537 as const;
 export const RECORD_UNREGISTER = 1538 as const;
 export const RECORD_CLOCK = 1539 as const;
+export const RECORD_VOLUME = 1540 as const;
 export const RECORD_MODULE_LOAD = 1793 as const;
 export const RECORD_MODULE_UNLOAD = 1794 as const;
 export const RECORD_PACKET = 2049 as const;
@@ -141,6 +144,7 @@ export const FIELD_COMMAND_NAME = 7 as const;
 export const FIELD_NAME = 8 as const;
 export const FIELD_KEY = 9 as const;
 export const FIELD_DATA = 10 as const;
+export const FIELD_USER = 11 as const;
 export const EXEC_UNCOVERED = 1 as const;
 export const HASH_OK = 1 as const;
 export const HASH_TOO_BIG = 2 as const;
@@ -166,6 +170,8 @@ export const RESULT_UNSUPPORTED = 6 as const;
 export const RESULT_FAILED = 7 as const;
 export const UNREGISTER_UNLOAD = 1 as const;
 export const UNREGISTER_SHUTDOWN = 2 as const;
+export const VOLUME_MOUNTED = 1 as const;
+export const VOLUME_GONE = 2 as const;
 export const PACKET_FROM_GUEST = 1 as const;
 export const PACKET_TO_GUEST = 2 as const;
 export const PACKET_CHECKSUM_PARTIAL = 1 as const;
@@ -505,6 +511,13 @@ export const CLOCK_LAYOUT = {
   size: 16,
   boottimeNs: 0,
   realtimeNs: 8,
+} as const;
+
+/** Offsets of `struct uc_volume`, in bytes. */
+export const VOLUME_LAYOUT = {
+  size: 8,
+  state: 0,
+  reserved: 4,
 } as const;
 
 /** Offsets of `struct uc_packet`, in bytes. */

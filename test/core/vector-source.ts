@@ -113,6 +113,7 @@ const BODY_STRUCTS: Readonly<Record<string, string>> = {
   COMMAND_RESULT: "uc_command_result",
   UNREGISTER: "uc_unregister",
   CLOCK: "uc_clock",
+  VOLUME: "uc_volume",
   MODULE_LOAD: "uc_module_event",
   MODULE_UNLOAD: "uc_module_event",
   DNS_QUERY: "uc_socket_event",

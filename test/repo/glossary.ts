@@ -48,7 +48,7 @@ export const refusedWords: readonly RefusedWord[] = [
     // The last ones are names that protocols and the logs of other programs gave.
     allowed: new RegExp(
       "hypervisor[ -]hosts?|[\"'`]host[\"'`]|localhost|/etc/hosts|host_(say|wait)" +
-        "|host_(key_alg|name)|(\\b|\\\\n)host: |queryHost|http\\.host|HTTP hosts" +
+        "|host_(key_alg|name)|(\\b|\\\\n)host: |queryHost|http\\.host|HTTP hosts|Font Driver Host" +
         "|cs-host|otrf-host-logs|dnsentryitem/host|x_misp_host",
       "gi",
     ),

@@ -39,6 +39,7 @@ export function exec(fields: Partial<ProcessExecEvent> = {}): ProcessExecEvent {
     workingDirectory: "/",
     cgroup: "/",
     commandName: "true",
+    user: "",
     effectiveUid: 0,
     inode: 1,
     device: 1,

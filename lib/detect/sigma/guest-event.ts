@@ -44,8 +44,29 @@ const execOf = ({ pid, processStartNs }: GuestEvent, facts: GuestFacts) =>
   facts.exec(pid, processStartNs);
 const parentOf = ({ pid, processStartNs }: GuestEvent, facts: GuestFacts) =>
   facts.parent(pid, processStartNs);
+/** Undefined where no record told one. */
 const lineOf = (exec: ProcessExecEvent | undefined): string | undefined =>
-  exec?.arguments.join(" ");
+  exec?.arguments.join(" ") || undefined;
+
+/** On Windows the user is told with the program that it runs. */
+function userOf(event: GuestEvent, facts: GuestFacts): string | undefined {
+  const { user } = "user" in event ? event : (execOf(event, facts) ?? { user: "" });
+  return user || facts.userName(event.uid);
+}
+
+// Mandatory labels ([MS-DTYP] 2.4.2.4), which a Windows driver sends as gid.
+const INTEGRITY_LEVELS: ReadonlyMap<number, string> = new Map([
+  [0x0000, "Untrusted"],
+  [0x1000, "Low"],
+  [0x2000, "Medium"],
+  [0x2100, "Medium"],
+  [0x3000, "High"],
+  [0x4000, "System"],
+]);
+
+function onWindows(facts: GuestFacts, value: SigmaValue): SigmaValue {
+  return facts.product === "windows" ? value : undefined;
+}
 
 /** Of any event: who acted. */
 const actor: Columns<GuestEvent> = {
@@ -57,10 +78,13 @@ const actor: Columns<GuestEvent> = {
   ParentProcessId: ({ parentPid }) => parentPid,
   Image: (event, facts) => execOf(event, facts)?.path,
   CommandLine: (event, facts) => lineOf(execOf(event, facts)),
-  CurrentDirectory: (event, facts) => execOf(event, facts)?.workingDirectory,
+  CurrentDirectory: (event, facts) => execOf(event, facts)?.workingDirectory || undefined,
   ParentImage: (event, facts) => parentOf(event, facts)?.path,
   ParentCommandLine: (event, facts) => lineOf(parentOf(event, facts)),
-  User: ({ uid }, facts) => facts.userName(uid),
+  User: (event, facts) => userOf(event, facts),
+  ParentUser: (event, facts) => parentOf(event, facts)?.user || undefined,
+  IntegrityLevel: ({ gid }, facts) => onWindows(facts, INTEGRITY_LEVELS.get(gid)),
+  TerminalSessionId: ({ cgroupId }, facts) => onWindows(facts, cgroupId),
 };
 
 const processCreation: Columns<ProcessExecEvent> = {
@@ -68,7 +92,7 @@ const processCreation: Columns<ProcessExecEvent> = {
   EventID: () => 1,
   Image: ({ path }) => path,
   CommandLine: (event) => lineOf(event),
-  CurrentDirectory: ({ workingDirectory }) => workingDirectory,
+  CurrentDirectory: ({ workingDirectory }) => workingDirectory || undefined,
 };
 
 const imageLoad: Columns<ImageLoadEvent> = {
@@ -214,8 +238,9 @@ export function guestMappings(): ReadonlyArray<{
   }));
 }
 
-/** A connection that did not come about is none. */
+/** A connection that did not come about is none, nor is a change that the registry refused. */
 function isFailed(event: GuestEvent): boolean {
+  if ("status" in event) return event.status >= 0x8000_0000;
   return event.kind === "socket.connect" && event.result !== 0 && event.result !== EINPROGRESS;
 }
 

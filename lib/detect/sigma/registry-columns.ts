@@ -3,7 +3,9 @@
 // and the first bytes of the data in hex. Called for the columns of registry events.
 import type { RegistryEvent } from "../../model/model.ts";
 
+// The control set that is in use is not told; as a rule it is the one that is spoken of.
 const ROOTS: ReadonlyArray<readonly [kernel: RegExp, written: string]> = [
+  [/^\\registry\\machine\\system\\controlset00\d(?=\\|$)/i, "HKLM\\System\\CurrentControlSet"],
   [/^\\registry\\machine(?=\\|$)/i, "HKLM"],
   [/^\\registry\\user(?=\\|$)/i, "HKU"],
 ];

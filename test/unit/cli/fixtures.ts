@@ -44,6 +44,7 @@ export function exec(
     argumentBytes: 0,
     workingDirectory: "/",
     cgroup: "/",
+    user: "",
     commandName: path.split("/").at(-1) ?? "",
     effectiveUid: 0,
     inode: 1,

@@ -152,6 +152,30 @@ describe("a guest's events", () => {
     expect(unnamed.TargetObject).toBe("HKLM\\SOFTWARE\\Run\\(Default)");
   });
 
+  test("who acts on Windows", () => {
+    const user = "NT AUTHORITY\\SYSTEM";
+    const started = exec({ user, gid: 0x4000, cgroupId: 2, arguments: [], workingDirectory: "" });
+    const { User, IntegrityLevel, TerminalSessionId, CommandLine, CurrentDirectory } = columns(
+      guestSigmaEvent(started, facts("windows")),
+    );
+    expect([User, IntegrityLevel, TerminalSessionId]).toEqual([user, "System", 2]);
+    expect([CommandLine, CurrentDirectory]).toEqual([undefined, undefined]);
+    expect(guestColumns(started).IntegrityLevel).toBeUndefined();
+    expect(guestColumns({ ...value, gid: 0x2100 }, "windows").IntegrityLevel).toBe("Medium");
+  });
+
+  test("a change that the registry refused is none", () => {
+    expect(guestSigmaEvent({ ...value, status: 0xc000_0022 }, facts("windows"))).toBeUndefined();
+    expect(guestSigmaEvent({ ...value, status: 0x104 }, facts("windows"))).toBeDefined();
+  });
+
+  test("the control set in use has the name that rules know", () => {
+    const key = "\\REGISTRY\\MACHINE\\SYSTEM\\ControlSet001\\Services\\x";
+    expect(guestColumns({ ...value, key }, "windows").TargetObject).toBe(
+      "HKLM\\System\\CurrentControlSet\\Services\\x\\x",
+    );
+  });
+
   test.each(["process.fork", "process.hash", "file.write", "key.read", "socket.bind"])(
     "%s has no place",
     (kind) => {

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sigma rules over the events of guests: what a rule asks about a process comes from the guest's
+// process table. One engine for all guests of a server; guest-service.ts brings the events.
+import {
+  type GuestFacts,
+  guestSigmaEvent,
+  SigmaEngine,
+  type SigmaEvent,
+  type SigmaMatch,
+  type SigmaRuleSet,
+} from "../detect/detect.ts";
+import type { Detection, GuestDriver, GuestEvent } from "../model/model.ts";
+import type { ProcessTable } from "./process-table.ts";
+
+/** What a finding shows of the event, the most telling first. */
+const TELLING = ["TargetObject", "TargetFilename", "CommandLine", "ImageLoaded", "Image"] as const;
+const NONE: readonly Detection[] = [];
+
+/** Judges events of guests by a set of rules. */
+export class SigmaDesk {
+  readonly #engine: SigmaEngine;
+
+  constructor(rules: SigmaRuleSet) {
+    this.#engine = new SigmaEngine(rules);
+  }
+
+  /** What holds with this event; every detection carries the tag `sigma` and those of its rule. */
+  detect(event: GuestEvent, facts: GuestFacts): readonly Detection[] {
+    const view = guestSigmaEvent(event, facts);
+    if (view === undefined) return NONE;
+    const matches = this.#engine.match(view);
+    return matches.length === 0 ? NONE : matches.map((match) => detectionOf(match, event, view));
+  }
+}
+
+/** What rules may ask about a guest's processes. */
+export function guestFacts(os: GuestDriver["os"] | undefined, processes: ProcessTable): GuestFacts {
+  return {
+    product: os === "windows" ? "windows" : "linux",
+    exec: (pid, startNs) => processes.find(pid, startNs)?.exec,
+    parent: (pid, startNs) => {
+      const entry = processes.find(pid, startNs);
+      return entry && processes.find(entry.parentPid, entry.parentStartNs)?.exec;
+    },
+    userName: () => undefined,
+  };
+}
+
+function detectionOf(match: SigmaMatch, event: GuestEvent, view: SigmaEvent): Detection {
+  const rule = match.kind === "rule" ? match.rule : match.correlation;
+  const field = TELLING.find((name) => view.get(name) !== undefined) ?? "ProcessId";
+  return {
+    rule: rule.key,
+    title: rule.title,
+    severity: rule.severity,
+    field,
+    value: String(view.get(field)),
+    event,
+    tags: ["sigma", ...rule.tags],
+  };
+}
