@@ -53,6 +53,7 @@ function buildServerPackage(): void {
   copy("build/undercroft-holder", tree, `${home}/undercroft-holder`);
   copy("package.json", tree, `${home}/package.json`);
   copy("guest-drivers", tree, `${home}/guest-drivers`);
+  copy("rules", tree, "usr/share/undercroft/rules");
   copy("LICENSES", tree, "usr/share/doc/undercroft/LICENSES");
   copy("docs", tree, "usr/share/doc/undercroft/docs");
   for (const path of installedPackages()) copy(path, tree, `${home}/${path}`);

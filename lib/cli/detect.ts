@@ -2,16 +2,10 @@
 // `undercroft detect`: runs Sigma rules over log files and prints what matches. Texts from logs are
 // escaped, so that they cannot write to the terminal. Authors are named, as their licence asks.
 import process from "node:process";
-import {
-  decidingField,
-  type EventSource,
-  SigmaEngine,
-  type SigmaMatch,
-  type SigmaRuleSet,
-} from "../detect/detect.ts";
+import { decidingField, type EventSource, SigmaEngine, type SigmaMatch } from "../detect/detect.ts";
 import { printable } from "../wire/wire.ts";
 import { toJson } from "./json.ts";
-import { PLACEHOLDER_OPTION, readUsableRules } from "./rule-files.ts";
+import { PLACEHOLDER_OPTION, readUsableRules, warnOfErrors } from "./rule-files.ts";
 import { readEvents } from "./sigma-events.ts";
 import { type Arguments, readArguments, textOption, usageError } from "./usage.ts";
 
@@ -60,13 +54,6 @@ function sourceOf(args: Arguments): EventSource {
     ...(service === undefined ? {} : { service }),
     categories: category === undefined ? [] : [category],
   };
-}
-
-function warnOfErrors(set: SigmaRuleSet, path: string): void {
-  const errors = set.problems.filter(({ severity }) => severity === "error").length;
-  if (errors === 0) return;
-  const text = `${errors} errors in rules, which are left out; see "undercroft rules check`;
-  process.stderr.write(`undercroft: ${text} ${printable(path)}"\n`);
 }
 
 function printer(isJson: boolean): (match: SigmaMatch, place: string) => void {

@@ -70,6 +70,9 @@ Options:
   --doorbell NAME     a guest whose region and doorbell the holder keeps; once for each
   --holder PATH       the holder's socket, default /run/undercroft-holder/control
   --indicators FILE   what is known to be bad
+  --rules PATH        Sigma rules, a file or a folder, for what guests do
+  --placeholder NAME=VALUE
+                      value of %NAME% in rules with expand; may be given again
   --policy FILE       what to do about it, in place of the default
   --json              print every state change, finding and command as a line of JSON
 `,

@@ -3,8 +3,10 @@
 // the detect room's to say.
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import process from "node:process";
 import { loadRules, type RuleFile, type SigmaRuleSet } from "../detect/detect.ts";
 import { UndercroftError } from "../errors/errors.ts";
+import { printable } from "../wire/wire.ts";
 import type { CommandName } from "./help.ts";
 import { type Arguments, usageError } from "./usage.ts";
 
@@ -29,6 +31,14 @@ export function readUsableRules(command: CommandName, args: Arguments, path: str
   if (set.rules.length > 0) return set;
   const message = `no usable rule in ${path}; see "undercroft rules check ${path}"`;
   throw new UndercroftError("ERR_UC_RULES", message, { path });
+}
+
+/** Says on standard error that rules with errors are left out, where there are any. */
+export function warnOfErrors(set: SigmaRuleSet, path: string): void {
+  const errors = set.problems.filter(({ severity }) => severity === "error").length;
+  if (errors === 0) return;
+  const text = `${errors} errors in rules, which are left out; see "undercroft rules check`;
+  process.stderr.write(`undercroft: ${text} ${printable(path)}"\n`);
 }
 
 /** The rule files of a path in the order of their names. */

@@ -3,6 +3,7 @@
 // names at the holder are given. A guest whose region is not usable is reported and left out; the
 // others are served.
 import process from "node:process";
+import type { SigmaRuleSet } from "../detect/detect.ts";
 import { isUndercroftError, UndercroftError } from "../errors/errors.ts";
 import { HOLDER_CONTROL } from "../native/native.ts";
 import { createServer, type Server } from "../server/server.ts";
@@ -14,6 +15,7 @@ import { indicatorSummary, readIndicators, readPolicy } from "./indicators.ts";
 import { Interrupt } from "./interrupt.ts";
 import { toJson } from "./json.ts";
 import { namingPath } from "./path-error.ts";
+import { PLACEHOLDER_OPTION, readUsableRules, warnOfErrors } from "./rule-files.ts";
 import { type Arguments, readArguments, textOption, usageError } from "./usage.ts";
 import { GuestWatch } from "./watch.ts";
 
@@ -35,6 +37,8 @@ export async function serve(args: readonly string[]): Promise<number> {
     holder: { type: "string" },
     indicators: { type: "string" },
     policy: { type: "string" },
+    rules: { type: "string" },
+    ...PLACEHOLDER_OPTION,
     json: { type: "boolean" },
     libvirt: { type: "boolean" },
     ...connectionOptions,
@@ -51,13 +55,15 @@ export async function serve(args: readonly string[]): Promise<number> {
   }
   const file = textOption(parsed, "indicators");
   const indicators = file === undefined ? [] : await readIndicators(file);
+  const rules = sigmaRules(parsed);
   const server = createServer({
     indicators,
+    ...(rules === undefined ? {} : { sigma: rules }),
     policy: await readPolicy(textOption(parsed, "policy")),
     ...(isLibvirt ? { silenceMs: libvirtSilenceMs } : {}),
   });
   if (parsed.values.json === true) writeJson(server);
-  else process.stdout.write(`${indicatorSummary(indicators)}\n`);
+  else process.stdout.write(`${indicatorSummary(indicators)}${rulesSummary(rules)}\n`);
   if (isLibvirt) return serveDomains(server, parsed);
   const regions = attachAll(server, wanted, parsed.values.json === true);
   if (regions.length === 0) return 1;
@@ -69,6 +75,19 @@ export async function serve(args: readonly string[]): Promise<number> {
   server.close();
   for (const region of regions) region.close();
   return regions.length === wanted.length ? 0 : 1;
+}
+
+function sigmaRules(parsed: Arguments): SigmaRuleSet | undefined {
+  const path = textOption(parsed, "rules");
+  if (path === undefined) return undefined;
+  const set = readUsableRules("serve", parsed, path);
+  warnOfErrors(set, path);
+  return set;
+}
+
+function rulesSummary(set: SigmaRuleSet | undefined): string {
+  if (set === undefined) return "";
+  return `; Sigma: ${set.rules.length} rules, ${set.correlations.length} correlations`;
 }
 
 /** Serves libvirt's protected domains until a signal; the next service takes their sessions on. */
