@@ -72,20 +72,20 @@ export class DrainLoop {
   }
 
   #soon(): void {
-    this.#immediate = setImmediate(() => this.#step());
+    this.#immediate = setImmediate(() => this.#step(false));
   }
 
-  #later(pauseMs: number): void {
+  #later(pauseMs: number, isDue: boolean): void {
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      this.#step();
+      this.#step(isDue);
     }, pauseMs);
   }
 
-  #step(): void {
+  #step(isDue: boolean): void {
     if (!this.#running) return;
     const beganMs = this.#clock.monotonicMs();
-    const isLook = beganMs >= this.#lookAtMs;
+    const isLook = isDue || beganMs >= this.#lookAtMs;
     if (isLook) {
       this.#lookAtMs = beganMs + LOOK_MS_MIN + Math.random() * (LOOK_MS_MAX - LOOK_MS_MIN);
     }
@@ -102,10 +102,10 @@ export class DrainLoop {
     if (this.#isWanted || nowMs - this.#busyMs < SPIN_MS) {
       this.#soon();
     } else if (this.#rounds.isAsleep) {
-      // Timers drop fractions: a millisecond more, or the look would not be due yet.
-      this.#later(Math.max(this.#lookAtMs - nowMs, 0) + PAUSE_MS_MIN);
+      // Due whatever the clock says then: timers count from when this turn of the event loop began.
+      this.#later(Math.max(this.#lookAtMs - nowMs, 0), true);
     } else {
-      this.#later(this.#pauseMs);
+      this.#later(this.#pauseMs, false);
       this.#pauseMs = Math.max(loaded, Math.min(this.#pauseMs * 2, this.#pauseMsMax));
     }
   }
