@@ -12,11 +12,12 @@ import { indicatorSummary, readIndicators, readPolicy } from "./indicators.ts";
 import { Interrupt } from "./interrupt.ts";
 import { toJson } from "./json.ts";
 import { namingPath } from "./path-error.ts";
-import { type Arguments, readArguments, textOption, usageError } from "./usage.ts";
+import { type Arguments, choiceOption, readArguments, textOption, usageError } from "./usage.ts";
+import { VmService } from "./vm-service.ts";
 import { GuestWatch } from "./watch.ts";
 
 /** libvirt stands a guest still for seconds when it saves or sets it back, before it says so. */
-const libvirtSilenceMs = 5000;
+const standstillMs = 5000;
 
 interface NamedPath {
   readonly name: string;
@@ -26,6 +27,8 @@ interface NamedPath {
 /** Runs the command. */
 export async function serve(args: readonly string[]): Promise<number> {
   const parsed = readArguments("serve", args, {
+    mode: { type: "string" },
+    control: { type: "string" },
     region: { type: "string", multiple: true },
     indicators: { type: "string" },
     policy: { type: "string" },
@@ -36,17 +39,20 @@ export async function serve(args: readonly string[]): Promise<number> {
     "redirector-region": { type: "string" },
   });
   const isLibvirt = parsed.values.libvirt === true;
-  const wanted = namedPaths(parsed.values.region, isLibvirt);
+  const control = controlPath(parsed);
+  const isProvisioned = isLibvirt || control !== undefined;
+  const wanted = namedPaths(parsed.values.region, isProvisioned);
   const file = textOption(parsed, "indicators");
   const indicators = file === undefined ? [] : await readIndicators(file);
   const server = createServer({
     indicators,
     policy: await readPolicy(textOption(parsed, "policy")),
-    ...(isLibvirt ? { silenceMs: libvirtSilenceMs } : {}),
+    ...(isProvisioned ? { silenceMs: standstillMs } : {}),
   });
   if (parsed.values.json === true) writeJson(server);
   else process.stdout.write(`${indicatorSummary(indicators)}\n`);
   if (isLibvirt) return serveDomains(server, parsed);
+  if (control !== undefined) return serveDevices(server, control);
   const regions = attachAll(server, wanted, parsed.values.json === true);
   if (regions.length === 0) return 1;
   const interrupt = new Interrupt();
@@ -57,6 +63,30 @@ export async function serve(args: readonly string[]): Promise<number> {
   server.close();
   for (const region of regions) region.close();
   return regions.length === wanted.length ? 0 : 1;
+}
+
+/** Where the hypervisor host speaks to a server in its own VM; undefined: it is in none. */
+function controlPath(parsed: Arguments): string | undefined {
+  const control = textOption(parsed, "control");
+  const isVm = choiceOption("serve", parsed, "mode", ["host", "vm"]) === "vm";
+  if (isVm !== (control !== undefined)) {
+    throw usageError("serve", "--mode vm and --control PATH go together");
+  }
+  if (isVm && parsed.values.libvirt === true) {
+    throw usageError("serve", "--mode vm has no libvirt; leave --libvirt out");
+  }
+  return control;
+}
+
+/** Serves the devices that the hypervisor host plugs into this VM, until a signal. */
+async function serveDevices(server: Server, control: string): Promise<number> {
+  const interrupt = new Interrupt();
+  server.start();
+  const service = new VmService(server, control);
+  await interrupt.wait();
+  interrupt.close();
+  service.close();
+  return 0;
 }
 
 /** Serves libvirt's protected domains until a signal; the next service takes their sessions on. */
@@ -85,10 +115,12 @@ async function serveDomains(server: Server, parsed: Arguments): Promise<number> 
   return 0;
 }
 
-function namedPaths(values: unknown, isLibvirt: boolean): NamedPath[] {
+function namedPaths(values: unknown, isProvisioned: boolean): NamedPath[] {
   const texts = Array.isArray(values) ? (values as readonly string[]) : [];
-  if (isLibvirt && texts.length > 0) throw usageError("serve", "--region or --libvirt, not both");
-  if (!isLibvirt && texts.length === 0) {
+  if (isProvisioned && texts.length > 0) {
+    throw usageError("serve", "--region goes with neither --libvirt nor --mode vm");
+  }
+  if (!isProvisioned && texts.length === 0) {
     throw usageError("serve", "--region NAME=PATH or --libvirt is missing");
   }
   return texts.map((text) => {

@@ -70,6 +70,17 @@ export {
 export { type NetworkModules, networkModules } from "./network-modules.ts";
 export { makeRegionFile, type RegionFile } from "./region-file.ts";
 export {
+  SERVER_VM_PORTS,
+  SERVER_VM_REGION_BYTES_MAX,
+  ServerVm,
+  type ServerVmAnswer,
+  type ServerVmRequest,
+  serverVmArguments,
+  vmDone,
+  vmFailed,
+} from "./server-vm.ts";
+export { buildServerVmImage, type ServerVmParts } from "./server-vm-image.ts";
+export {
   askService,
   BELOW_ACTIONS,
   type BelowAction,
