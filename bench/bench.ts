@@ -27,6 +27,10 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     about: "T6: out of a real guest: the ring beside virtio-serial and TCP over a tap",
     load: async () => (await import("./guest-transport.ts")).guestTransportBench(),
   },
+  "server-vm": {
+    about: "the server in a VM of its own beside the server on the hypervisor host",
+    load: async () => (await import("./server-vm.ts")).serverVmBench(),
+  },
   network: {
     about: "N5, N6: captures to events beside ndpiReader and tshark; the tap beside dumpcap",
     load: async () => (await import("./network.ts")).networkBench(),

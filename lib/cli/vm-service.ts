@@ -64,9 +64,7 @@ export class VmService {
         const { name, uuid, taps, port } = request;
         const region = await this.#open(name, port);
         const interfaces = taps.map((tap) => ({ name: tap }));
-        this.#keep(name, region, () =>
-          server.attachGuest({ name, region, id: uuid, interfaces }),
-        );
+        this.#keep(name, region, () => server.attachGuest({ name, region, id: uuid, interfaces }));
         return;
       }
       case "attach-redirector": {
