@@ -11,15 +11,12 @@ const VENDOR = "0x1af4";
 const DEVICE = "0x1110";
 const ADDRESS = /^[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$/;
 
-/** Where sysfs shows the PCI devices. */
-export const PCI_DEVICES = "/sys/bus/pci/devices";
-
 /**
  * Path of `resource2` of the one ivshmem device behind a port, enabled for access.
  * @param port address of the port, such as `0000:00:10.0`
  * @throws {UndercroftError} ERR_UC_ARGUMENT, ERR_UC_REGION_OPEN
  */
-export function findPciRegion(port: string, devices: string = PCI_DEVICES): string {
+export function findPciRegion(port: string, devices: string = "/sys/bus/pci/devices"): string {
   if (!ADDRESS.test(port)) {
     throw new UndercroftError("ERR_UC_ARGUMENT", `"${port}" is no PCI address like 0000:00:10.0`);
   }

@@ -6,9 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { DEMO_NET, DemoNetwork, networkProblem } from "../../lib/cli/demo-network.ts";
-import { DEMO_INDICATORS } from "../../lib/cli/demo-indicators.ts";
 import { GUEST_POINTS, NETWORK_POINTS } from "../../lib/cli/demo-guest.ts";
+import { DEMO_INDICATORS } from "../../lib/cli/demo-indicators.ts";
+import { DEMO_NET, DemoNetwork, networkProblem } from "../../lib/cli/demo-network.ts";
 import type { ProtectedGuest } from "../../lib/cli/protected-guest.ts";
 import { startQemuGuest } from "../../lib/cli/qemu-guest.ts";
 import {
@@ -95,7 +95,7 @@ async function startProtected(at: number): Promise<void> {
     ...{ name, region, kernelSeries: "6.1", report: () => {} },
     ...(at === 0 ? { network: tap } : {}),
   });
-  await until(`${name} monitored`, () => reported("state", `"${name}"`, '"monitored"').length > 0);
+  await until(`${name} monitored`, () => reported("state", `"${name}"`, '"to":"monitored"').length > 0);
   say(`${name} is monitored`);
 }
 
