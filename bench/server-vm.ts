@@ -61,7 +61,7 @@ interface Figures {
   readonly answered: Spread;
 }
 
-function onHypervisorHost(file: RegionFile): Served {
+function withoutVm(file: RegionFile): Served {
   const server = createServer({ indicators: parseIndicators(INDICATORS, NAME) });
   const region = openIvshmemRegion({ path: file.path, bytes: file.bytes });
   const served: Served = {
@@ -178,9 +178,9 @@ export async function* serverVmBench(): AsyncIterable<BenchRow> {
   const program = await buildSimulatedGuest();
   const files = [makeRegionFile(REGION_BYTES), makeRegionFile(REGION_BYTES)] as const;
   try {
-    const theirs = await figures(onHypervisorHost(files[0]), program, files[0]);
+    const theirs = await figures(withoutVm(files[0]), program, files[0]);
     const ours = await figures(await inServerVm(files[1], folder), program, files[1]);
-    const peer = "host mode";
+    const peer = "the server on the hypervisor host";
     const { drained, answered } = ours;
     yield rateRow("vm", "drained in a server VM", "records/s", drained, peer, theirs.drained);
     yield costRow("vm", "begin to finding, server VM", "ms", answered, peer, theirs.answered);

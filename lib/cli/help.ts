@@ -53,7 +53,7 @@ runs, listens for libvirt's hook and for the commands, and makes the region of a
 A guest whose region is not usable is reported; the others are served.
 
 Options:
-  --mode MODE         host (default), or vm: in a VM of its own, where the hypervisor host
+  --mode vm           run in a VM of its own, where the hypervisor host
                       plugs the regions in
   --control PATH      the port at which the hypervisor host says which guest is where
   --libvirt           serve the protected domains of libvirt

@@ -11,7 +11,7 @@ import { runProgram } from "./subprocess.ts";
 
 /** What the image is made of. */
 export interface ServerVmParts {
-  /** The package: its dist/, prebuilds/ and node_modules/ are taken. */
+  /** The package: its dist/, addon and node_modules/ are taken. */
   readonly packageDirectory: string;
   /** The Node.js to run it with. Default: this one. */
   readonly node?: string;
@@ -61,8 +61,13 @@ async function packageFiles(directory: string): Promise<GuestFile[]> {
   const files: GuestFile[] = [
     { path: `${home}/package.json`, source: { file: join(directory, "package.json") } },
   ];
-  for (const folder of ["dist", "prebuilds"]) {
-    files.push(...(await treeFiles(join(directory, folder), `${home}/${folder}`)));
+  files.push(...(await treeFiles(join(directory, "dist"), `${home}/dist`)));
+  // A checkout has the addon that it built; an installed package has the prebuilt ones.
+  const built = "build/undercroft.node";
+  if (existsSync(join(directory, built))) {
+    files.push({ path: `${home}/${built}`, source: { file: join(directory, built) } });
+  } else {
+    files.push(...(await treeFiles(join(directory, "prebuilds"), `${home}/prebuilds`)));
   }
   const { dependencies = {} } = await manifest(directory);
   const imported = await importedPackages(join(directory, "dist"));
@@ -101,7 +106,7 @@ async function importedPackages(dist: string): Promise<Set<string>> {
 /** Files of a tree without what only people read. */
 async function treeFiles(directory: string, target: string): Promise<GuestFile[]> {
   if (!existsSync(directory)) {
-    const message = `${directory} is missing; run: npm run build && npm run build:prebuilt`;
+    const message = `${directory} is missing; run: npm run build && npm run build:native`;
     throw new UndercroftError("ERR_UC_TOOL_MISSING", message, { path: directory });
   }
   const entries = await readdir(directory, { recursive: true, withFileTypes: true });

@@ -157,8 +157,8 @@ export class ServerVm {
     }
     this.#ports.set(name, port);
     const [memory, id] = [`uc-memory${port}`, `uc-region${port}`];
-    const backend = { "qom-type": "memory-backend-file", id: memory, "mem-path": path };
-    await this.#guest.qmp("object-add", { ...backend, size: bytes, share: true });
+    const memoryObject = { "qom-type": "memory-backend-file", id: memory, "mem-path": path };
+    await this.#guest.qmp("object-add", { ...memoryObject, size: bytes, share: true });
     const bus = `uc-port${port}`;
     await this.#guest.qmp("device_add", { driver: "ivshmem-plain", id, bus, memdev: memory });
     return port;

@@ -95,7 +95,10 @@ async function startProtected(at: number): Promise<void> {
     ...{ name, region, kernelSeries: "6.1", report: () => {} },
     ...(at === 0 ? { network: tap } : {}),
   });
-  await until(`${name} monitored`, () => reported("state", `"${name}"`, '"to":"monitored"').length > 0);
+  await until(
+    `${name} monitored`,
+    () => reported("state", `"${name}"`, '"to":"monitored"').length > 0,
+  );
   say(`${name} is monitored`);
 }
 
