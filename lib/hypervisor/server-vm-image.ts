@@ -63,11 +63,13 @@ async function packageFiles(directory: string): Promise<GuestFile[]> {
   ];
   files.push(...(await treeFiles(join(directory, "dist"), `${home}/dist`)));
   // A checkout has the addon that it built; an installed package has the prebuilt ones.
-  const built = "build/undercroft.node";
-  if (existsSync(join(directory, built))) {
-    files.push({ path: `${home}/${built}`, source: { file: join(directory, built) } });
-  } else {
+  const names = await readdir(join(directory, "build")).catch(() => []);
+  const addon = names.find((name) => name.endsWith(".node"));
+  if (addon === undefined) {
     files.push(...(await treeFiles(join(directory, "prebuilds"), `${home}/prebuilds`)));
+  } else {
+    const source = { file: join(directory, "build", addon) };
+    files.push({ path: `${home}/build/${addon}`, source });
   }
   const { dependencies = {} } = await manifest(directory);
   const imported = await importedPackages(join(directory, "dist"));
