@@ -37,6 +37,10 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     about: "D1, D4: Sigma rules loaded, events a second on one core, cost of one more rule",
     load: async () => (await import("./detection.ts")).detectionBench(),
   },
+  "server-vm": {
+    about: "the server in a VM of its own beside the server on the hypervisor host",
+    load: async () => (await import("./server-vm.ts")).serverVmBench(),
+  },
   network: {
     about: "N5, N6: captures to events beside ndpiReader and tshark; the tap beside dumpcap",
     load: async () => (await import("./network.ts")).networkBench(),

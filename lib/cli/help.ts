@@ -52,6 +52,7 @@ Options:
 `,
   serve: `Usage: undercroft serve --libvirt [OPTION]...
        undercroft serve [--region NAME=PATH]... [--doorbell NAME]... [OPTION]...
+       undercroft serve --mode vm --control PATH [OPTION]...
 
 Protects running guests until Ctrl-C: registers each guest when its driver asks, has it
 monitored, detects and responds. With --libvirt it serves every protected domain while that
@@ -59,6 +60,9 @@ runs, listens for libvirt's hook and for the commands, and makes the region of a
 A guest whose region is not usable is reported; the others are served.
 
 Options:
+  --mode vm           run in a VM of its own, where the hypervisor host
+                      plugs the regions in
+  --control PATH      the port at which the hypervisor host says which guest is where
   --libvirt           serve the protected domains of libvirt
   --connect URI       libvirt's address, default qemu:///system
   --socket PATH       where to listen, default /run/undercroft/service.sock

@@ -16,11 +16,12 @@ import { Interrupt } from "./interrupt.ts";
 import { toJson } from "./json.ts";
 import { namingPath } from "./path-error.ts";
 import { PLACEHOLDER_OPTION, readUsableRules, warnOfErrors } from "./rule-files.ts";
-import { type Arguments, readArguments, textOption, usageError } from "./usage.ts";
+import { type Arguments, choiceOption, readArguments, textOption, usageError } from "./usage.ts";
+import { VmService } from "./vm-service.ts";
 import { GuestWatch } from "./watch.ts";
 
 /** libvirt stands a guest still for seconds when it saves or sets it back, before it says so. */
-const libvirtSilenceMs = 5000;
+const standstillMs = 5000;
 
 interface NamedRegion {
   readonly name: string;
@@ -32,6 +33,8 @@ interface NamedRegion {
 /** Runs the command. */
 export async function serve(args: readonly string[]): Promise<number> {
   const parsed = readArguments("serve", args, {
+    mode: { type: "string" },
+    control: { type: "string" },
     region: { type: "string", multiple: true },
     doorbell: { type: "string", multiple: true },
     holder: { type: "string" },
@@ -46,11 +49,13 @@ export async function serve(args: readonly string[]): Promise<number> {
     "redirector-region": { type: "string" },
   });
   const isLibvirt = parsed.values.libvirt === true;
+  const control = controlPath(parsed);
+  const isProvisioned = isLibvirt || control !== undefined;
   const wanted = [...namedFiles(parsed), ...heldGuests(parsed)];
-  if (isLibvirt && wanted.length > 0) {
-    throw usageError("serve", "--libvirt, or guests by --region and --doorbell, not both");
+  if (isProvisioned && wanted.length > 0) {
+    throw usageError("serve", "--region and --doorbell go with neither --libvirt nor --mode vm");
   }
-  if (!isLibvirt && wanted.length === 0) {
+  if (!isProvisioned && wanted.length === 0) {
     throw usageError("serve", "--region NAME=PATH, --doorbell NAME or --libvirt is missing");
   }
   const file = textOption(parsed, "indicators");
@@ -60,11 +65,12 @@ export async function serve(args: readonly string[]): Promise<number> {
     indicators,
     ...(rules === undefined ? {} : { sigma: rules }),
     policy: await readPolicy(textOption(parsed, "policy")),
-    ...(isLibvirt ? { silenceMs: libvirtSilenceMs } : {}),
+    ...(isProvisioned ? { silenceMs: standstillMs } : {}),
   });
   if (parsed.values.json === true) writeJson(server);
   else process.stdout.write(`${indicatorSummary(indicators)}${rulesSummary(rules)}\n`);
   if (isLibvirt) return serveDomains(server, parsed);
+  if (control !== undefined) return serveDevices(server, control);
   const regions = attachAll(server, wanted, parsed.values.json === true);
   if (regions.length === 0) return 1;
   const interrupt = new Interrupt();
@@ -88,6 +94,30 @@ function sigmaRules(parsed: Arguments): SigmaRuleSet | undefined {
 function rulesSummary(set: SigmaRuleSet | undefined): string {
   if (set === undefined) return "";
   return `; Sigma: ${set.rules.length} rules, ${set.correlations.length} correlations`;
+}
+
+/** Where the hypervisor host speaks to a server in its own VM; undefined: it is in none. */
+function controlPath(parsed: Arguments): string | undefined {
+  const control = textOption(parsed, "control");
+  const isVm = choiceOption("serve", parsed, "mode", ["host", "vm"]) === "vm";
+  if (isVm !== (control !== undefined)) {
+    throw usageError("serve", "--mode vm and --control PATH go together");
+  }
+  if (isVm && parsed.values.libvirt === true) {
+    throw usageError("serve", "--mode vm has no libvirt; leave --libvirt out");
+  }
+  return control;
+}
+
+/** Serves the devices that the hypervisor host plugs into this VM, until a signal. */
+async function serveDevices(server: Server, control: string): Promise<number> {
+  const interrupt = new Interrupt();
+  server.start();
+  const service = new VmService(server, control);
+  await interrupt.wait();
+  interrupt.close();
+  service.close();
+  return 0;
 }
 
 /** Serves libvirt's protected domains until a signal; the next service takes their sessions on. */

@@ -20,8 +20,13 @@ export type Accelerator = "kvm" | "tcg";
  * A region to give a guest: a file as an ivshmem-plain device, or what the holder keeps behind a
  * guest's socket as an ivshmem-doorbell device.
  */
-export type GuestRegion = RegionPlacement &
-  ({ readonly path: string; readonly bytes: number } | { readonly doorbell: string });
+export type GuestRegion = RegionPlacement & (GuestRegionFile | { readonly doorbell: string });
+
+/** A region file, and how long it is. */
+export interface GuestRegionFile {
+  readonly path: string;
+  readonly bytes: number;
+}
 
 interface RegionPlacement {
   /** Above 4 GiB a guest may map it write-back; below, its firmware makes it uncachable. */

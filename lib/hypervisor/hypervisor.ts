@@ -23,6 +23,7 @@ export type {
   GuestNetwork,
   GuestOptions,
   GuestRegion,
+  GuestRegionFile,
 } from "./guest.ts";
 export {
   buildInitramfs,
@@ -69,6 +70,17 @@ export {
 } from "./libvirt/region-provision.ts";
 export { type NetworkModules, networkModules } from "./network-modules.ts";
 export { makeRegionFile, type RegionFile } from "./region-file.ts";
+export {
+  SERVER_VM_PORTS,
+  SERVER_VM_REGION_BYTES_MAX,
+  ServerVm,
+  type ServerVmAnswer,
+  type ServerVmRequest,
+  serverVmArguments,
+  vmDone,
+  vmFailed,
+} from "./server-vm.ts";
+export { buildServerVmImage, type ServerVmParts } from "./server-vm-image.ts";
 export {
   askService,
   BELOW_ACTIONS,

@@ -7,6 +7,7 @@ import { UndercroftError } from "../errors/errors.ts";
 import type { RingConsumer, RingPlacement, RingProducer } from "../model/model.ts";
 import { Holder, Mapping, NativeRingConsumer, NativeRingProducer } from "../native/native.ts";
 import { RegionDoorbell } from "./doorbell.ts";
+import { findPciRegion } from "./pci-region.ts";
 import type { DrainLimits, Region } from "./region.ts";
 
 /** A region file and what it must be: TRUST: anything else is refused. */
@@ -29,7 +30,9 @@ export type IvshmemSource =
   /** A descriptor passed on by another part of the program; the region owns it from then on. */
   | { readonly fd: number; readonly bytes: number; readonly name?: string }
   /** `resource2` of an ivshmem device in sysfs, when the server itself runs in a guest. */
-  | { readonly pciBar: string };
+  | { readonly pciBar: string }
+  /** The same, named by the PCI port that the device sits behind, such as `0000:00:10.0`. */
+  | { readonly pciPort: string };
 
 /** A mapped region that another process shares. */
 export interface IvshmemRegion extends Region {
@@ -70,6 +73,7 @@ function openMapping(source: Exclude<IvshmemSource, { readonly holder: string }>
   if ("memfd" in source) return Mapping.createMemfd(source.memfd, source.bytes);
   if ("fd" in source) return Mapping.openFd(source.fd, source.bytes, source.name);
   if ("pciBar" in source) return Mapping.openPciBar(source.pciBar);
+  if ("pciPort" in source) return Mapping.openPciBar(findPciRegion(source.pciPort));
   const { path, ...options } = source;
   return Mapping.openFile(path, { ...options, bytes: options.bytes ?? fileBytes(path) });
 }

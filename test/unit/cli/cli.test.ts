@@ -52,7 +52,7 @@ describe("undercroft", () => {
     [["start", "--region-size", "33"], "--region-size: must be a power of two"],
     [["start", "--region-size", "many"], "--region-size: must be a power of two"],
     [["serve"], "--region NAME=PATH, --doorbell NAME or --libvirt is missing"],
-    [["serve", "--libvirt", "--doorbell", "a"], "not both"],
+    [["serve", "--libvirt", "--doorbell", "a"], "go with neither"],
     [["serve", "--region", "web1"], '--region "web1": must be NAME=PATH'],
     [["region", "dump"], "PATH is missing"],
     [["indicators", "check"], "FILE is missing"],
