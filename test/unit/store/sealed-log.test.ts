@@ -5,12 +5,13 @@ import { createSecretKey, randomBytes } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createSealedLog, readSealedLog, readStoreKey } from "../../../lib/store/store.ts";
 
 const KEY_HEX = randomBytes(32).toString("hex");
 const KEY = createSecretKey(KEY_HEX, "hex");
-const CHILD = join(import.meta.dirname, "log-child.ts");
+const CHILD = fileURLToPath(new URL("./log-child.ts", import.meta.url));
 let folder: string;
 let path: string;
 
