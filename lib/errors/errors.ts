@@ -23,6 +23,8 @@ export const ERROR_TABLE = {
   ERR_UC_RULES: "No usable detection rule was found, or a rule's test failed.",
   ERR_UC_FEED: "A feed of threat intelligence cannot be had, or is not what it should be.",
   ERR_UC_PATTERN: "A STIX pattern is not valid, or its verdict cannot be had.",
+  ERR_UC_STORE: "A file of the event store cannot be written or read, or is not one.",
+  ERR_UC_STORE_KEY: "The event store's key cannot be used, or is not the one that sealed a file.",
   ERR_UC_POLICY: "A response policy is not valid.",
   ERR_UC_COMMAND_INVALID: "A command cannot be encoded for the wire.",
   ERR_UC_GUEST_UNKNOWN: "No guest of that name or id is known to this server.",

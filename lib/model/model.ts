@@ -2,6 +2,8 @@
 // Face of the model room: the words that all other rooms share. Types and constants only.
 export type * from "./command.ts";
 export type * from "./event.ts";
+export * from "./event-fields.ts";
+export * from "./event-shapes.ts";
 export * from "./fault.ts";
 export type * from "./finding.ts";
 export type * from "./guest.ts";
