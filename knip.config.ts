@@ -33,6 +33,7 @@ const config: KnipConfig = {
     // Taken for work that has begun.
     ...["@duckdb/node-api", "ws", "@types/ws", "@peculiar/x509"],
     ...["fastify", "@fastify/cookie", "@fastify/rate-limit", "@fastify/static", "@fastify/swagger"],
+    ...["@nats-io/jetstream", "@nats-io/transport-node"],
     ...["cytoscape", "playwright-core", "preact", "uplot"],
   ],
   // Programs of the system are checked by the bootstrap.
