@@ -34,7 +34,7 @@ const config: KnipConfig = {
     ...["@duckdb/node-api", "ws", "@types/ws", "@peculiar/x509"],
     ...["fastify", "@fastify/cookie", "@fastify/rate-limit", "@fastify/static", "@fastify/swagger"],
     ...["@nats-io/jetstream", "@nats-io/transport-node"],
-    ...["typebox"],
+    ...["typebox", "reflect-metadata"],
     ...["cytoscape", "playwright-core", "preact", "uplot"],
   ],
   // Programs of the system are checked by the bootstrap.
