@@ -3,7 +3,7 @@
 // into. Made by the matcher when the first event of a source comes.
 import { Automaton } from "./automaton.ts";
 import type { CompiledRules } from "./compiler.ts";
-import type { SigmaValue } from "./event.ts";
+import type { SigmaEvent, SigmaValue } from "./event.ts";
 import type { EventState } from "./event-state.ts";
 import type { Literal } from "./literal-trie.ts";
 import { ScanCache, type ScanMemory } from "./scan-cache.ts";
@@ -25,6 +25,10 @@ export class Route {
   readonly members: Uint8Array;
   readonly #fields: readonly ScannedField[];
   readonly #keywords: ScanCache | undefined;
+  /** Fields whose own automata look for the keywords too. */
+  readonly #searched = new Set<string>();
+  /** Shorter texts hold no keyword. */
+  readonly #keywordLength: number;
 
   constructor(rules: readonly number[], compiled: CompiledRules, memory: ScanMemory) {
     this.rules = rules;
@@ -40,16 +44,20 @@ export class Route {
       literals.set(trigger.field, list);
       list.push({ place: trigger.place, text: trigger.text, id });
     }
+    const keywords = literals.get(undefined) ?? [];
+    const scanOf = (list: readonly Literal[]): ScanCache =>
+      new ScanCache(new Automaton(list), memory);
     const fields: ScannedField[] = [];
     for (const [field, list] of literals) {
       if (field === undefined) continue;
-      const cache = new ScanCache(new Automaton(list), memory);
+      const isSearched = keywords.length > 0 && canHold(list, keywords);
+      if (isSearched) this.#searched.add(field);
+      const cache = scanOf(isSearched ? [...list, ...keywords] : list);
       fields.push({ number: compiled.fieldNumber(field), cache });
     }
     this.#fields = fields;
-    const keywords = literals.get(undefined);
-    this.#keywords =
-      keywords === undefined ? undefined : new ScanCache(new Automaton(keywords), memory);
+    this.#keywords = keywords.length === 0 ? undefined : scanOf(keywords);
+    this.#keywordLength = Math.min(...keywords.map(({ text }) => text.length));
   }
 
   /** Bytes of its tables. */
@@ -68,10 +76,24 @@ export class Route {
       const value = state.value(field.number);
       if (value !== undefined) scanValue(field.cache, value, state);
     }
-    if (this.#keywords === undefined) return;
-    const { event } = state;
-    for (const name of event.fieldNames()) scanValue(this.#keywords, event.get(name), state);
+    if (this.#keywords !== undefined) this.#scanKeywords(this.#keywords, state.event, state);
   }
+
+  #scanKeywords(keywords: ScanCache, event: SigmaEvent, state: EventState): void {
+    for (const name of event.fieldNames()) {
+      if (this.#searched.has(name)) continue;
+      const value = event.get(name);
+      if (typeof value === "string" && value.length < this.#keywordLength) continue;
+      scanValue(keywords, value, state);
+    }
+  }
+}
+
+/** Few keywords join the literals of a field, unless a literal would then stand for two. */
+function canHold(list: readonly Literal[], keywords: readonly Literal[]): boolean {
+  if (keywords.length > list.length) return false;
+  const texts = new Set(keywords.map(({ text }) => text));
+  return !list.some(({ text }) => texts.has(text));
 }
 
 function scanValue(cache: ScanCache, value: SigmaValue, state: EventState): void {

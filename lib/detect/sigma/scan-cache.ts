@@ -10,6 +10,12 @@ const ENTRY_LENGTH = 64;
 /** Longer values are scanned each time. */
 const VALUE_LENGTH_MAX = 1 << 13;
 
+/** Look-ups after which a cache judges whether they pay. */
+const TRIAL_LOOKS = 512;
+/** Fewer of these found, and the next values are scanned without a look. */
+const TRIAL_FOUND_MIN = 128;
+const UNLOOKED_VALUES = 8 * TRIAL_LOOKS;
+
 /** Scans until the count begins anew. */
 const EPOCHS_MAX = 2 ** 30;
 
@@ -46,6 +52,10 @@ export class ScanCache {
   readonly #memory: ScanMemory;
   #young = new Map<string, Found>();
   #old: Map<string, Found> = new Map();
+  /** Look-ups of this trial, those that found something new, and values to pass without one. */
+  #looks = 0;
+  #misses = 0;
+  #unlooked = 0;
 
   constructor(automaton: Automaton, memory: ScanMemory) {
     this.automaton = automaton;
@@ -55,12 +65,22 @@ export class ScanCache {
 
   /** Reports as {@link Automaton.scan} does. */
   scan(text: string, hits: ScanHits): void {
-    if (text.length > VALUE_LENGTH_MAX) {
+    if (text.length > VALUE_LENGTH_MAX || this.#unlooked > 0) {
+      if (this.#unlooked > 0) this.#unlooked -= 1;
       this.automaton.scan(text, hits);
       return;
     }
     const found = this.#young.get(text) ?? this.#fromOld(text) ?? this.#scanNew(text);
     for (let at = 0; at < found.length; at++) addHit(found[at] ?? 0, hits);
+    this.#looks += 1;
+    if (this.#looks === TRIAL_LOOKS) this.#judge();
+  }
+
+  /** Where values seldom come again, as command lines may, remembering them costs the most. */
+  #judge(): void {
+    if (TRIAL_LOOKS - this.#misses < TRIAL_FOUND_MIN) this.#unlooked = UNLOOKED_VALUES;
+    this.#looks = 0;
+    this.#misses = 0;
   }
 
   /** Forgets what was not used since the last time. */
@@ -76,6 +96,7 @@ export class ScanCache {
   }
 
   #scanNew(text: string): Found {
+    this.#misses += 1;
     const { fresh } = this.#memory;
     fresh.epoch += 1;
     if (fresh.epoch === EPOCHS_MAX) {
