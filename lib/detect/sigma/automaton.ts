@@ -37,6 +37,8 @@ export class Automaton {
   readonly #reports: Reports;
   /** By id: the literals that classes alone do not tell from each other, or from other text. */
   readonly #unsure: ReadonlyMap<number, readonly Literal[]>;
+  /** By id: 1 for those of them, which a hit need not look up otherwise. */
+  readonly #isUnsure: Uint8Array;
 
   constructor(literals: readonly Literal[]) {
     const classes = classify(literals);
@@ -47,6 +49,8 @@ export class Automaton {
     this.#classes = narrowClasses(classes);
     this.#wide = classes;
     this.#unsure = trie.unsure;
+    this.#isUnsure = new Uint8Array(Math.max(-1, ...trie.unsure.keys()) + 1);
+    for (const id of trie.unsure.keys()) this.#isUnsure[id] = 1;
     this.#sparseFrom = tables.rows.length;
     this.#rows = tables.rows;
     this.#edgeClass = tables.edgeClass;
@@ -134,14 +138,9 @@ export class Automaton {
   }
 
   #hit(id: number, end: number, text: string, hits: ScanHits): void {
-    if (this.#unsure.size > 0) {
-      const unsure = this.#unsure.get(id);
-      if (unsure !== undefined) {
-        judge(unsure, end, text, hits);
-        return;
-      }
-    }
-    addHit(id, hits);
+    const unsure = this.#isUnsure[id] === 1 ? this.#unsure.get(id) : undefined;
+    if (unsure === undefined) addHit(id, hits);
+    else judge(unsure, end, text, hits);
   }
 }
 

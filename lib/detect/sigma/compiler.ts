@@ -214,14 +214,28 @@ function isWorthScanning(trigger: Trigger | undefined): boolean {
   return trigger.place !== "contains" || trigger.text.length >= SCANNED_LENGTH_MIN;
 }
 
-/** Of a text too short to match, the expression is not asked. */
+/** Sets of more literals take as long to look for as the expression itself. */
+const LOOKED_SET_MAX = 4;
+
+/** Of a text that is too short to match, or lacks what a match needs, the expression is not asked. */
 function regexAsk(test: Test & { readonly kind: "regex" }, field: number): Check {
-  const { lengthMin } = regexNeeds(test.source, test.flags);
+  const { lengthMin, choices } = regexNeeds(test.source, test.flags);
+  const looked = choices.filter((set) => set.length <= LOOKED_SET_MAX);
   return (state) => {
     const value = state.value(field);
-    if (typeof value === "string" && value.length < lengthMin) return false;
+    if (typeof value === "string") {
+      if (value.length < lengthMin) return false;
+      if (looked.length > 0 && !holdsEach(looked, state.folded(field, value))) return false;
+    }
     return valueMatches(test, value, state.event);
   };
+}
+
+function holdsEach(sets: ReadonlyArray<readonly string[]>, text: string): boolean {
+  for (let at = 0; at < sets.length; at++) {
+    if (sets[at]?.some((literal) => text.includes(literal)) !== true) return false;
+  }
+  return true;
 }
 
 function triggersCheck(kind: "and" | "or", numbers: Int32Array): Check {

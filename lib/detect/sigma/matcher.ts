@@ -31,8 +31,6 @@ export class Matcher {
   readonly #state: EventState;
   readonly #memory: ScanMemory;
   readonly #groups: RuleGroup[] = [];
-  /** By trigger: rules that it wakes. */
-  readonly #postings: ReadonlyArray<readonly number[] | undefined>;
   readonly #routes = new Map<string, Route>();
   readonly #routesBySource = new Map<EventSource, Route>();
 
@@ -44,7 +42,6 @@ export class Matcher {
     }
     this.#state = new EventState(fields, table.triggers.length, leafCount, rules.length);
     this.#memory = new ScanMemory(table.triggers.length);
-    this.#postings = postingsOf(this.#compiled);
     const groups = new Map<string, RuleGroup>();
     for (const [number, { source }] of rules.entries()) {
       const { category = "", product = "", service = "" } = source;
@@ -85,12 +82,13 @@ export class Matcher {
     route.scan(state);
     let found: number[] | undefined;
     const { ids, count, asked, epoch } = state;
+    const { wokenFrom, woken } = route;
     for (let at = 0; at < count; at++) {
-      const woken = this.#postings[ids[at] ?? 0];
-      if (woken === undefined) continue;
-      for (let index = 0; index < woken.length; index++) {
+      const id = ids[at] ?? 0;
+      const end = wokenFrom[id + 1] ?? 0;
+      for (let index = wokenFrom[id] ?? 0; index < end; index++) {
         const number = woken[index] ?? 0;
-        if (route.members[number] === 0 || asked[number] === epoch) continue;
+        if (asked[number] === epoch) continue;
         asked[number] = epoch;
         found = this.#ask(number, found);
       }
@@ -126,18 +124,4 @@ export class Matcher {
     this.#routesBySource.set(source, route);
     return route;
   }
-}
-
-function postingsOf(compiled: CompiledRules): ReadonlyArray<readonly number[] | undefined> {
-  const postings: Array<number[] | undefined> = new Array(compiled.table.triggers.length).fill(
-    undefined,
-  );
-  for (const [number, { witness }] of compiled.rules.entries()) {
-    for (const trigger of witness ?? []) {
-      const list = postings[trigger];
-      if (list === undefined) postings[trigger] = [number];
-      else list.push(number);
-    }
-  }
-  return postings;
 }
