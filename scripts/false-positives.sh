@@ -82,5 +82,7 @@ upkeep() {
 
 done_with "begins, for $MINUTES minutes"
 build & packages & people & upkeep &
+sleep $((MINUTES * 60))
+kill $(jobs -p)
 wait
 done_with "ends"

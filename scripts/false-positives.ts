@@ -38,7 +38,6 @@ interface FindingLine {
   readonly count: number;
   readonly field: string;
   readonly value: string;
-  readonly process: { readonly image?: string };
 }
 
 /** Findings of one rule. */
@@ -49,7 +48,7 @@ interface RuleFindings {
   readonly examples: Set<string>;
 }
 
-const EXAMPLES_MAX = 4;
+const EXAMPLES_MAX = 6;
 const say = (line: string): void => console.error(line);
 
 const { values } = parseArgs({
@@ -136,7 +135,7 @@ async function readFindings(
     findings.set(line.title, rule);
     rule.counts.set(line.id, line.count);
     if (rule.examples.size < EXAMPLES_MAX) {
-      rule.examples.add(`${line.process.image ?? "?"}: ${line.field}=${line.value}`.slice(0, 160));
+      rule.examples.add(`${line.field}=${line.value}`.slice(0, 160));
     }
   }
 }

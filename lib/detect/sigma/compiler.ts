@@ -6,7 +6,7 @@ import { leafMatches, valueMatches } from "./leaf-test.ts";
 import { regexNeeds } from "./regex-needs.ts";
 import type { Expression, Leaf, SigmaRule, Test } from "./rule.ts";
 import { matchesPattern } from "./text-pattern.ts";
-import { leafNeeds, type Trigger, TriggerTable } from "./trigger.ts";
+import { leafNeeds, type NeededLiteral, type Trigger, TriggerTable } from "./trigger.ts";
 import { cheapestChoice, type WitnessContext, witnessOf } from "./witness.ts";
 
 /** Answers for the event at hand. */
@@ -58,6 +58,7 @@ export class CompiledRules {
     this.rules = rules.map((rule, index) => this.#compile(rule, witnesses[index], waking));
     // Only the compiling itself needs these.
     for (const map of [this.#exact, this.#choices, this.#lazy]) map.clear();
+    this.table.close();
   }
 
   /** The number of a field. */
@@ -86,16 +87,15 @@ export class CompiledRules {
   #planLeaf(leaf: Leaf): void {
     if (this.#exact.has(leaf) || this.#choices.has(leaf)) return;
     const { choices, exact } = leafNeeds(leaf);
-    const numbers = choices.map((set) =>
-      set.map(({ place, text }) => {
-        const number = this.table.number(leaf.field, place, text);
-        this.#uses[number] = (this.#uses[number] ?? 0) + 1;
-        return number;
-      }),
-    );
-    const number = exact ? numbers[0]?.[0] : undefined;
-    if (number !== undefined) this.#exact.set(leaf, number);
-    else if (numbers.length > 0) this.#choices.set(leaf, numbers);
+    const numberOf = ({ place, text }: NeededLiteral): number => {
+      const number = this.table.number(leaf.field, place, text);
+      this.#uses[number] = (this.#uses[number] ?? 0) + 1;
+      return number;
+    };
+    const [first] = choices[0] ?? [];
+    // Nearly all are one literal, for which no list is kept.
+    if (exact && first !== undefined) this.#exact.set(leaf, numberOf(first));
+    else if (choices.length > 0) this.#choices.set(leaf, choices.map((set) => set.map(numberOf)));
   }
 
   #choicesOf(leaf: Leaf): Choices {

@@ -18,6 +18,13 @@ interface RuleGroup {
   readonly rules: number[];
 }
 
+/** Rules that triggers wake. */
+interface Postings {
+  /** By trigger: where its rules begin; those of the next one begin where they end. */
+  readonly from: Int32Array;
+  readonly rules: Int32Array;
+}
+
 export interface MatcherStats {
   readonly rules: number;
   readonly triggers: number;
@@ -31,6 +38,7 @@ export class Matcher {
   readonly #state: EventState;
   readonly #memory: ScanMemory;
   readonly #groups: RuleGroup[] = [];
+  readonly #postings: Postings;
   readonly #routes = new Map<string, Route>();
   readonly #routesBySource = new Map<EventSource, Route>();
 
@@ -42,6 +50,7 @@ export class Matcher {
     }
     this.#state = new EventState(fields, table.triggers.length, leafCount, rules.length);
     this.#memory = new ScanMemory(table.triggers.length);
+    this.#postings = postingsOf(this.#compiled);
     const groups = new Map<string, RuleGroup>();
     for (const [number, { source }] of rules.entries()) {
       const { category = "", product = "", service = "" } = source;
@@ -82,13 +91,14 @@ export class Matcher {
     route.scan(state);
     let found: number[] | undefined;
     const { ids, count, asked, epoch } = state;
-    const { wokenFrom, woken } = route;
+    const { from, rules: woken } = this.#postings;
+    const { members } = route;
     for (let at = 0; at < count; at++) {
       const id = ids[at] ?? 0;
-      const end = wokenFrom[id + 1] ?? 0;
-      for (let index = wokenFrom[id] ?? 0; index < end; index++) {
+      const end = from[id + 1] ?? 0;
+      for (let index = from[id] ?? 0; index < end; index++) {
         const number = woken[index] ?? 0;
-        if (asked[number] === epoch) continue;
+        if (members[number] === 0 || asked[number] === epoch) continue;
         asked[number] = epoch;
         found = this.#ask(number, found);
       }
@@ -124,4 +134,20 @@ export class Matcher {
     this.#routesBySource.set(source, route);
     return route;
   }
+}
+
+function postingsOf({ table, rules }: CompiledRules): Postings {
+  const from = new Int32Array(table.triggers.length + 1);
+  for (const { witness } of rules) for (const id of witness ?? []) from[id] = (from[id] ?? 0) + 1;
+  // Ends, which become starts as they are filled downwards.
+  for (let id = 1; id < from.length; id++) from[id] = (from[id] ?? 0) + (from[id - 1] ?? 0);
+  const woken = new Int32Array(from.at(-1) ?? 0);
+  for (let number = rules.length - 1; number >= 0; number--) {
+    for (const id of rules[number]?.witness ?? []) {
+      const place = (from[id] ?? 0) - 1;
+      from[id] = place;
+      woken[place] = number;
+    }
+  }
+  return { from, rules: woken };
 }

@@ -11,8 +11,6 @@ import { ScanCache, type ScanMemory } from "./scan-cache.ts";
 /** Shorter values are scanned as fast as they are looked up. */
 const CACHED_LENGTH_MIN = 24;
 
-const NO_TRIGGERS = new Int32Array(0);
-
 interface ScannedField {
   readonly number: number;
   readonly cache: ScanCache;
@@ -23,9 +21,8 @@ export class Route {
   readonly rules: readonly number[];
   /** Rules that no trigger wakes. */
   readonly always: readonly number[];
-  /** By trigger: where the rules that it wakes begin in `woken`, and so where those before end. */
-  readonly wokenFrom: Int32Array;
-  readonly woken: Int32Array;
+  /** By rule: 1 for those of this route. */
+  readonly members: Uint8Array;
   readonly #fields: readonly ScannedField[];
   readonly #keywords: ScanCache | undefined;
   /** Fields whose own automata look for the keywords too. */
@@ -35,8 +32,8 @@ export class Route {
 
   constructor(rules: readonly number[], compiled: CompiledRules, memory: ScanMemory) {
     this.rules = rules;
-    this.wokenFrom = new Int32Array(compiled.table.triggers.length + 1);
-    this.woken = this.#wakeUp(compiled);
+    this.members = new Uint8Array(compiled.rules.length);
+    for (const rule of rules) this.members[rule] = 1;
     this.always = rules.filter((rule) => compiled.rules[rule]?.witness === undefined);
     const literals = new Map<string | undefined, Literal[]>();
     const triggers = new Set(rules.flatMap((rule) => [...(compiled.rules[rule]?.triggers ?? [])]));
@@ -63,27 +60,9 @@ export class Route {
     this.#keywordLength = Math.min(...keywords.map(({ text }) => text.length));
   }
 
-  #wakeUp(compiled: CompiledRules): Int32Array {
-    const ends = this.wokenFrom;
-    const witnessOf = (rule: number): Int32Array => compiled.rules[rule]?.witness ?? NO_TRIGGERS;
-    for (const rule of this.rules) for (const id of witnessOf(rule)) ends[id] = (ends[id] ?? 0) + 1;
-    for (let id = 1; id < ends.length; id++) ends[id] = (ends[id] ?? 0) + (ends[id - 1] ?? 0);
-    const woken = new Int32Array(ends.at(-1) ?? 0);
-    // Filled from each end downwards, the ends become starts.
-    for (const rule of this.rules.toReversed()) {
-      for (const id of witnessOf(rule)) {
-        const place = (ends[id] ?? 0) - 1;
-        ends[id] = place;
-        woken[place] = rule;
-      }
-    }
-    return woken;
-  }
-
   /** Bytes of its tables. */
   get bytes(): number {
-    let bytes = this.wokenFrom.byteLength + this.woken.byteLength;
-    bytes += this.#keywords?.automaton.bytes ?? 0;
+    let bytes = this.#keywords?.automaton.bytes ?? 0;
     for (const { cache } of this.#fields) bytes += cache.automaton.bytes;
     return bytes;
   }

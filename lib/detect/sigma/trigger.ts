@@ -23,7 +23,8 @@ export interface LeafNeeds {
   readonly exact: boolean;
 }
 
-interface NeededLiteral {
+/** A literal, folded, and where in the field it must be. */
+export interface NeededLiteral {
   readonly place: LiteralPlace;
   readonly text: string;
 }
@@ -31,16 +32,28 @@ interface NeededLiteral {
 /** All distinct triggers of a rule set, numbered. */
 export class TriggerTable {
   readonly triggers: Trigger[] = [];
-  readonly #numbers = new Map<string, number>();
+  /** By field and place: numbers by text. Joined keys of so many would be most of the memory. */
+  readonly #numbers = new Map<string | undefined, Record<LiteralPlace, Map<string, number>>>();
 
   /** The number of a trigger, a new one where it is not known. */
   number(field: string | undefined, place: LiteralPlace, text: string): number {
-    const key = `${field ?? ""}\0${place}\0${text}`;
-    const known = this.#numbers.get(key);
+    let places = this.#numbers.get(field);
+    if (places === undefined) {
+      const none = (): Map<string, number> => new Map();
+      places = { contains: none(), startswith: none(), endswith: none(), equals: none() };
+      this.#numbers.set(field, places);
+    }
+    const numbers = places[place];
+    const known = numbers.get(text);
     if (known !== undefined) return known;
     const number = this.triggers.push({ field, place, text }) - 1;
-    this.#numbers.set(key, number);
+    numbers.set(text, number);
     return number;
+  }
+
+  /** Lets go of what only adding needs. */
+  close(): void {
+    this.#numbers.clear();
   }
 }
 
