@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an automaton reports in which state, and the chain of shorter literals that end at the same
 // place. Few states report anything, so that only these have entries.
-import { type LiteralTrie, NONE } from "./literal-trie.ts";
+import { type LiteralTrie, NONE, type Scratch } from "./literal-trie.ts";
 
 export class Reports {
   /** By state's number: the report to begin with inside a text, or at its end; -1 for none. */
@@ -17,9 +17,15 @@ export class Reports {
   readonly nextInner: Int32Array;
   readonly nextEnd: Int32Array;
 
-  constructor(trie: LiteralTrie, order: Int32Array, fail: Int32Array, numbers: Int32Array) {
+  constructor(
+    trie: LiteralTrie,
+    order: Int32Array,
+    fail: Int32Array,
+    numbers: Int32Array,
+    scratch: Scratch,
+  ) {
     const states: number[] = [];
-    const reportOf = new Int32Array(trie.count).fill(NONE);
+    const reportOf = scratch.take(trie.count, NONE);
     const tables = [trie.contains, trie.starts, trie.ends, trie.equals];
     // Counted loops here and below: an iterator would make an object for each of many states.
     for (let turn = 0; turn < order.length; turn++) {
@@ -35,17 +41,22 @@ export class Reports {
     this.ends = picked(trie.ends);
     this.equals = picked(trie.equals);
     this.depth = picked(trie.depth);
-    const inner = chainStarts(order, fail, reportOf, this.contains);
-    const end = chainStarts(order, fail, reportOf, this.ends);
+    const chain = (ids: Int32Array): Int32Array => {
+      const first = scratch.take(trie.count, NONE);
+      fillChainStarts(first, order, fail, reportOf, ids);
+      return first;
+    };
+    const inner = chain(this.contains);
+    const end = chain(this.ends);
     this.nextInner = Int32Array.from(states, (state) => inner[fail[state] ?? 0] ?? NONE);
     this.nextEnd = Int32Array.from(states, (state) => end[fail[state] ?? 0] ?? NONE);
     // A state's own report comes first for what only it can say: starts and equals.
-    const own = (chain: Int32Array, ids: Int32Array): Int32Array => {
+    const own = (chained: Int32Array, ids: Int32Array): Int32Array => {
       const result = new Int32Array(trie.count);
       for (let state = 0; state < trie.count; state++) {
         const report = reportOf[state] ?? NONE;
         const isOwn = report >= 0 && (ids[report] ?? NONE) >= 0;
-        result[numbers[state] ?? 0] = isOwn ? report : (chain[state] ?? NONE);
+        result[numbers[state] ?? 0] = isOwn ? report : (chained[state] ?? NONE);
       }
       return result;
     };
@@ -64,13 +75,13 @@ export class Reports {
 }
 
 /** By state: the first report of its chain, itself included, that has an id. */
-function chainStarts(
+function fillChainStarts(
+  first: Int32Array,
   order: Int32Array,
   fail: Int32Array,
   reportOf: Int32Array,
   ids: Int32Array,
-): Int32Array {
-  const first = new Int32Array(reportOf.length).fill(NONE);
+): void {
   for (let turn = 0; turn < order.length; turn++) {
     const state = order[turn] ?? 0;
     const report = reportOf[state] ?? NONE;
@@ -78,5 +89,4 @@ function chainStarts(
     if (isOne) first[state] = report;
     else if (state !== 0) first[state] = first[fail[state] ?? 0] ?? NONE;
   }
-  return first;
 }

@@ -8,7 +8,7 @@
 
 import { Reports } from "./automaton-reports.ts";
 import { FOLD, foldText } from "./fold.ts";
-import { CLASS_BITS, CLASSES, type Literal, LiteralTrie, NONE, SHARED } from "./literal-trie.ts";
+import { CLASSES, type Literal, LiteralTrie, NONE, Scratch, SHARED } from "./literal-trie.ts";
 
 /** What a scan writes to: each id once an epoch. */
 export interface ScanHits {
@@ -25,6 +25,8 @@ const DENSE_DEPTH = 2;
 /** Literals to look for at once. */
 export class Automaton {
   readonly #classes: Uint8Array;
+  /** Of the length of a row, which is as short as its classes allow. */
+  readonly #rowBits: number;
   /** Classes of all characters, for those beyond the first 256. */
   readonly #wide: ReadonlyMap<number, number>;
   /** Rows of dense states: place of the next state times two, plus 1 where something ends there. */
@@ -40,12 +42,15 @@ export class Automaton {
   /** By id: 1 for those of them, which a hit need not look up otherwise. */
   readonly #isUnsure: Uint8Array;
 
-  constructor(literals: readonly Literal[]) {
+  constructor(literals: readonly Literal[], scratch: Scratch = new Scratch()) {
+    scratch.reset();
     const classes = classify(literals);
-    const trie = new LiteralTrie(literals, classes);
+    // The class 0 is that of all characters in no literal.
+    this.#rowBits = Math.ceil(Math.log2(Math.min(classes.size + 1, CLASSES)));
+    const trie = new LiteralTrie(literals, classes, scratch);
     const { order, fail } = trie.breadthFirst();
-    const places = placeStates(trie, order);
-    const tables = fillTables(trie, order, fail, places);
+    const places = placeStates(trie, order, scratch);
+    const tables = fillTables(trie, order, fail, { ...places, rowBits: this.#rowBits }, scratch);
     this.#classes = narrowClasses(classes);
     this.#wide = classes;
     this.#unsure = trie.unsure;
@@ -104,8 +109,8 @@ export class Automaton {
 
   #numberOf(state: number): number {
     const sparseFrom = this.#sparseFrom;
-    const denseCount = sparseFrom >> CLASS_BITS;
-    return state < sparseFrom ? state >> CLASS_BITS : denseCount + state - sparseFrom;
+    const bits = this.#rowBits;
+    return state < sparseFrom ? state >> bits : (sparseFrom >> bits) + state - sparseFrom;
   }
 
   /** What ends at a place within the text. */
@@ -185,13 +190,13 @@ interface Places {
   readonly denseCount: number;
 }
 
-function placeStates(trie: LiteralTrie, order: Int32Array): Places {
+function placeStates(trie: LiteralTrie, order: Int32Array, scratch: Scratch): Places {
   const isDense = (state: number): boolean => {
     const child = trie.child[state] ?? NONE;
     const branches = child >= 0 && (trie.sibling[child] ?? NONE) >= 0;
     return branches || (trie.depth[state] ?? 0) <= DENSE_DEPTH;
   };
-  const numbers = new Int32Array(trie.count);
+  const numbers = scratch.take(trie.count, 0);
   let next = 0;
   for (let turn = 0; turn < order.length; turn++) {
     const state = order[turn] ?? 0;
@@ -221,13 +226,14 @@ function fillTables(
   trie: LiteralTrie,
   order: Int32Array,
   fail: Int32Array,
-  { numbers, denseCount }: Places,
+  { numbers, denseCount, rowBits }: Places & { readonly rowBits: number },
+  scratch: Scratch,
 ): Tables {
-  const reports = new Reports(trie, order, fail, numbers);
-  const sparseFrom = denseCount << CLASS_BITS;
+  const reports = new Reports(trie, order, fail, numbers, scratch);
+  const sparseFrom = denseCount << rowBits;
   const placeOf = (state: number): number => {
     const number = numbers[state] ?? 0;
-    return number < denseCount ? number << CLASS_BITS : sparseFrom + number - denseCount;
+    return number < denseCount ? number << rowBits : sparseFrom + number - denseCount;
   };
   const entryOf = (state: number): number => {
     return placeOf(state) * 2 + (reports.isInner(numbers[state] ?? 0) ? 1 : 0);
@@ -264,7 +270,7 @@ function fillTables(
   /** Where a state leads that falls back to `from`: the row of the next dense one, then edges. */
   function copyRow(from: number, row: number): void {
     if (isDense(from)) {
-      rows.copyWithin(row, placeOf(from), placeOf(from) + CLASSES);
+      rows.copyWithin(row, placeOf(from), placeOf(from) + (1 << rowBits));
       return;
     }
     copyRow(fail[from] ?? 0, row);

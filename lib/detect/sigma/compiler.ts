@@ -95,7 +95,11 @@ export class CompiledRules {
     const [first] = choices[0] ?? [];
     // Nearly all are one literal, for which no list is kept.
     if (exact && first !== undefined) this.#exact.set(leaf, numberOf(first));
-    else if (choices.length > 0) this.#choices.set(leaf, choices.map((set) => set.map(numberOf)));
+    else if (choices.length > 0)
+      this.#choices.set(
+        leaf,
+        choices.map((set) => set.map(numberOf)),
+      );
   }
 
   #choicesOf(leaf: Leaf): Choices {

@@ -12,19 +12,43 @@ export interface Literal {
   readonly id: number;
 }
 
-/** Classes of characters: rows of the automaton have this many entries. */
-export const CLASS_BITS = 7;
-export const CLASSES: number = 1 << CLASS_BITS;
+/** Classes of characters, at most: rows of an automaton have so many entries or fewer. */
+export const CLASSES = 128;
 /** Class of all characters that are too rare for one of their own. */
 export const SHARED: number = CLASSES - 1;
 /** No state, or no literal. */
 export const NONE = -1;
 
+/**
+ * Tables that building an automaton needs and drops: hundreds of automata are built one after the
+ * other, and the collector would let their tables pile up.
+ */
+export class Scratch {
+  #tables: Int32Array[] = [];
+  #taken = 0;
+
+  /** A table of numbers that are all `value`, the caller's until the next {@link reset}. */
+  take(length: number, value: number): Int32Array {
+    let table = this.#tables[this.#taken];
+    if (table === undefined || table.length < length) {
+      table = new Int32Array(length);
+      this.#tables[this.#taken] = table;
+    }
+    this.#taken += 1;
+    return table.subarray(0, length).fill(value);
+  }
+
+  /** All tables may be taken anew. */
+  reset(): void {
+    this.#taken = 0;
+  }
+}
+
 /** The literals as a tree by class; children are linked as siblings. */
 export class LiteralTrie {
   count = 1;
   readonly depth: Int32Array;
-  readonly kind: Uint8Array;
+  readonly kind: Int32Array;
   readonly child: Int32Array;
   readonly sibling: Int32Array;
   readonly contains: Int32Array;
@@ -35,13 +59,19 @@ export class LiteralTrie {
   readonly unsure: Map<number, readonly Literal[]> = new Map();
   /** Children of the root by class. */
   readonly #first = new Int32Array(CLASSES).fill(NONE);
+  readonly #scratch: Scratch;
 
-  constructor(literals: readonly Literal[], classes: ReadonlyMap<number, number>) {
+  constructor(
+    literals: readonly Literal[],
+    classes: ReadonlyMap<number, number>,
+    scratch: Scratch,
+  ) {
+    this.#scratch = scratch;
     let size = 1;
     for (const { text } of literals) size += text.length;
-    const table = (): Int32Array => new Int32Array(size).fill(NONE);
-    this.depth = new Int32Array(size);
-    this.kind = new Uint8Array(size);
+    const table = (): Int32Array => scratch.take(size, NONE);
+    this.depth = scratch.take(size, 0);
+    this.kind = scratch.take(size, 0);
     this.child = table();
     this.sibling = table();
     this.contains = table();
@@ -114,8 +144,8 @@ export class LiteralTrie {
 
   /** The states with each after its parent, and the longest proper suffix of each that is one. */
   breadthFirst(): { order: Int32Array; fail: Int32Array } {
-    const order = new Int32Array(this.count);
-    const fail = new Int32Array(this.count);
+    const order = this.#scratch.take(this.count, 0);
+    const fail = this.#scratch.take(this.count, 0);
     let known = 1;
     for (let turn = 0; turn < known; turn++) {
       const state = order[turn] ?? 0;

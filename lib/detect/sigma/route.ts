@@ -46,7 +46,7 @@ export class Route {
     }
     const keywords = literals.get(undefined) ?? [];
     const scanOf = (list: readonly Literal[]): ScanCache =>
-      new ScanCache(new Automaton(list), memory);
+      new ScanCache(new Automaton(list, memory.scratch), memory);
     const fields: ScannedField[] = [];
     for (const [field, list] of literals) {
       if (field === undefined) continue;

@@ -2,6 +2,7 @@
 // What the scans of the last values found. Programs, paths and whole command lines come again and
 // again; to look a value up costs a fraction of scanning it. Bounded for all fields together.
 import { type Automaton, addHit, type ScanHits } from "./automaton.ts";
+import { Scratch } from "./literal-trie.ts";
 
 /** Characters of values kept in one generation; there are two. */
 const GENERATION_LENGTH_MAX = 1 << 22;
@@ -25,6 +26,8 @@ type Found = readonly number[];
 export class ScanMemory {
   /** A scan's finds, apart from those of the event. */
   readonly fresh: ScanHits;
+  /** What their automata are built with. */
+  readonly scratch: Scratch = new Scratch();
   readonly #caches: ScanCache[] = [];
   #length = 0;
 
