@@ -26,16 +26,18 @@ export class Reports {
   ) {
     const states: number[] = [];
     const reportOf = scratch.take(trie.count, NONE);
-    const tables = [trie.contains, trie.starts, trie.ends, trie.equals];
     // Counted loops here and below: an iterator would make an object for each of many states.
     for (let turn = 0; turn < order.length; turn++) {
       const state = order[turn] ?? 0;
-      if (tables.every((table) => (table[state] ?? NONE) < 0)) continue;
+      if (!hasLiteral(trie, state)) continue;
       reportOf[state] = states.length;
       states.push(state);
     }
-    const picked = (table: Int32Array): Int32Array =>
-      Int32Array.from(states, (state) => table[state] ?? NONE);
+    const picked = (table: Int32Array): Int32Array => {
+      const result = new Int32Array(states.length);
+      for (let at = 0; at < result.length; at++) result[at] = table[states[at] ?? 0] ?? NONE;
+      return result;
+    };
     this.contains = picked(trie.contains);
     this.starts = picked(trie.starts);
     this.ends = picked(trie.ends);
@@ -48,8 +50,10 @@ export class Reports {
     };
     const inner = chain(this.contains);
     const end = chain(this.ends);
-    this.nextInner = Int32Array.from(states, (state) => inner[fail[state] ?? 0] ?? NONE);
-    this.nextEnd = Int32Array.from(states, (state) => end[fail[state] ?? 0] ?? NONE);
+    const backs = picked(fail);
+    const behind = (chained: Int32Array): Int32Array => backs.map((back) => chained[back] ?? NONE);
+    this.nextInner = behind(inner);
+    this.nextEnd = behind(end);
     // A state's own report comes first for what only it can say: starts and equals.
     const own = (chained: Int32Array, ids: Int32Array): Int32Array => {
       const result = new Int32Array(trie.count);
@@ -72,6 +76,16 @@ export class Reports {
   get bytes(): number {
     return 8 * this.inner.length + 28 * this.depth.length;
   }
+}
+
+function hasLiteral({ contains, starts, ends, equals }: LiteralTrie, state: number): boolean {
+  // An id is 0 or more: only of four times -1 is the sign of all set.
+  const all =
+    (contains[state] ?? NONE) &
+    (starts[state] ?? NONE) &
+    (ends[state] ?? NONE) &
+    (equals[state] ?? NONE);
+  return all >= 0;
 }
 
 /** By state: the first report of its chain, itself included, that has an id. */

@@ -51,7 +51,7 @@ export class CompiledRules {
     for (const rule of rules) this.#plan(rule.expression);
     const witnesses = rules.map(({ expression }) => {
       const witness = witnessOf(expression, this.#witnessContext);
-      return witness === undefined ? undefined : Int32Array.from(new Set(witness.numbers));
+      return witness === undefined ? undefined : numbersOf(new Set(witness.numbers));
     });
     const waking = new Uint8Array(this.table.triggers.length);
     for (const witness of witnesses) for (const number of witness ?? []) waking[number] = 1;
@@ -110,7 +110,7 @@ export class CompiledRules {
   #compile(rule: SigmaRule, witness: Int32Array | undefined, waking: Uint8Array): CompiledRule {
     const triggers = new Set(witness);
     const check = this.#check(rule.expression, waking, triggers);
-    return { rule, check, witness, triggers: Int32Array.from(triggers) };
+    return { rule, check, witness, triggers: numbersOf(triggers) };
   }
 
   #check(expression: Expression, waking: Uint8Array, triggers: Set<number>): Check {
@@ -211,6 +211,16 @@ export class CompiledRules {
       return matchesPattern(pattern, state.folded(field, value));
     };
   }
+}
+
+function numbersOf(numbers: ReadonlySet<number>): Int32Array {
+  const result = new Int32Array(numbers.size);
+  let at = 0;
+  for (const number of numbers) {
+    result[at] = number;
+    at += 1;
+  }
+  return result;
 }
 
 function isWorthScanning(trigger: Trigger | undefined): boolean {

@@ -11,6 +11,8 @@ import { ScanCache, type ScanMemory } from "./scan-cache.ts";
 /** Shorter values are scanned as fast as they are looked up. */
 const CACHED_LENGTH_MIN = 24;
 
+const NO_TRIGGERS = new Int32Array(0);
+
 interface ScannedField {
   readonly number: number;
   readonly cache: ScanCache;
@@ -36,13 +38,19 @@ export class Route {
     for (const rule of rules) this.members[rule] = 1;
     this.always = rules.filter((rule) => compiled.rules[rule]?.witness === undefined);
     const literals = new Map<string | undefined, Literal[]>();
-    const triggers = new Set(rules.flatMap((rule) => [...(compiled.rules[rule]?.triggers ?? [])]));
-    for (const id of triggers) {
-      const trigger = compiled.table.triggers[id];
-      if (trigger === undefined) continue;
-      const list = literals.get(trigger.field) ?? [];
-      literals.set(trigger.field, list);
-      list.push({ place: trigger.place, text: trigger.text, id });
+    const seen = new Uint8Array(compiled.table.triggers.length);
+    for (const rule of rules) {
+      const triggers = compiled.rules[rule]?.triggers ?? NO_TRIGGERS;
+      for (let at = 0; at < triggers.length; at++) {
+        const id = triggers[at] ?? 0;
+        const trigger = compiled.table.triggers[id];
+        if (trigger === undefined || seen[id] === 1) continue;
+        seen[id] = 1;
+        const list = literals.get(trigger.field);
+        const literal = { place: trigger.place, text: trigger.text, id };
+        if (list === undefined) literals.set(trigger.field, [literal]);
+        else list.push(literal);
+      }
     }
     const keywords = literals.get(undefined) ?? [];
     const scanOf = (list: readonly Literal[]): ScanCache =>

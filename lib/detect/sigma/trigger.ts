@@ -4,7 +4,7 @@
 import { foldText } from "./fold.ts";
 import type { LiteralPlace } from "./literal-trie.ts";
 import { regexNeeds } from "./regex-needs.ts";
-import type { Leaf } from "./rule.ts";
+import type { Leaf, Test } from "./rule.ts";
 import { ANY, type PatternPart, type TextPattern } from "./text-pattern.ts";
 
 /** A literal at a place of a field; without a field: in any value of the event. */
@@ -57,6 +57,8 @@ export class TriggerTable {
   }
 }
 
+type TextTest = Test & { readonly kind: "text" };
+
 const NO_NEEDS: LeafNeeds = { choices: [], exact: false };
 
 /** Literals that a leaf needs; none where it asks for no text. */
@@ -67,6 +69,8 @@ export function leafNeeds({ test }: Leaf): LeafNeeds {
   }
   if (test.kind !== "text") return NO_NEEDS;
   const { pattern } = test;
+  const single = singleNeed(test);
+  if (single !== undefined) return { choices: [[single]], exact: true };
   const hasDash = (text: string): boolean => test.dashes && text.includes("-");
   const isBare = !test.cased && !pattern.some((part) => hasDash(textOf(part)));
   // The empty text is equal to itself, and contained in everything.
@@ -78,6 +82,20 @@ export function leafNeeds({ test }: Leaf): LeafNeeds {
     return [[{ place: placeOf(index, pattern.length), text: foldText(text) }]];
   });
   return { choices, exact: isBare && isSimple(pattern) && choices.length === 1 };
+}
+
+/** The literal of nearly every leaf: one text, maybe with `*` beside it, without case or dashes. */
+function singleNeed({ pattern, cased, dashes }: TextTest): NeededLiteral | undefined {
+  if (cased || dashes || pattern.length > 3) return undefined;
+  let index = -1;
+  for (let at = 0; at < pattern.length; at++) {
+    const part = pattern[at];
+    if (part === undefined || part === ANY) continue;
+    if (index >= 0 || !("text" in part)) return undefined;
+    index = at;
+  }
+  const text = textOf(pattern[index] ?? ANY);
+  return text === "" ? undefined : { place: placeOf(index, pattern.length), text: foldText(text) };
 }
 
 function contained(text: string): NeededLiteral {

@@ -25,9 +25,9 @@ export function witnessOf(expression: Expression, context: WitnessContext): Witn
     case "leaf":
       return cheapestChoice(context.choicesOf(expression), context);
     case "and":
-      return cheapest(expression.items.flatMap((item) => witnessOf(item, context) ?? []));
+      return cheapestOf(expression.items, context);
     case "or":
-      return together(expression.items.map((item) => witnessOf(item, context)));
+      return together(expression.items, context);
     case "not":
       return undefined;
   }
@@ -38,6 +38,11 @@ export function cheapestChoice(
   choices: ReadonlyArray<readonly number[]>,
   context: WitnessContext,
 ): Witness | undefined {
+  const [only] = choices;
+  const [number] = only ?? [];
+  if (choices.length === 1 && only?.length === 1 && number !== undefined) {
+    return { numbers: only, cost: costOf(number, context) };
+  }
   return cheapest(
     choices.map((set) => ({
       numbers: set,
@@ -57,10 +62,20 @@ function cheapest(choices: readonly Witness[]): Witness | undefined {
   return best;
 }
 
-function together(parts: ReadonlyArray<Witness | undefined>): Witness | undefined {
+function cheapestOf(items: readonly Expression[], context: WitnessContext): Witness | undefined {
+  let best: Witness | undefined;
+  for (const item of items) {
+    const found = witnessOf(item, context);
+    if (found !== undefined && (best === undefined || found.cost < best.cost)) best = found;
+  }
+  return best;
+}
+
+function together(items: readonly Expression[], context: WitnessContext): Witness | undefined {
   const numbers: number[] = [];
   let cost = 0;
-  for (const part of parts) {
+  for (const item of items) {
+    const part = witnessOf(item, context);
     if (part === undefined) return undefined;
     for (const number of part.numbers) numbers.push(number);
     cost += part.cost;
