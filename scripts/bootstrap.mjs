@@ -39,6 +39,7 @@ const needs = {
     commands: ["ip", "nft", "unshare"],
     packages: ["iproute2", "nftables", "util-linux"],
   },
+  debian: { commands: ["debootstrap", "mke2fs"], packages: ["debootstrap", "e2fsprogs"] },
   bpftrace: { commands: ["bpftrace"], packages: ["bpftrace"] },
   libvirt: {
     commands: ["libvirtd", "virtlogd", "virsh", "qemu-img"],
