@@ -55,7 +55,14 @@ function* loadingRows(): Generator<BenchRow> {
   const rules = runs[0]?.rules ?? 0;
   const what = `${rules} rules read, parsed, compiled for all log sources`;
   yield costRow("D1", what, "s", seconds, NO_PEER, undefined);
-  yield costRow("D1", "most memory of that process, started as the service is", "MB", megabytes, NO_PEER, undefined);
+  yield costRow(
+    "D1",
+    "most memory of that process, started as the service is",
+    "MB",
+    megabytes,
+    NO_PEER,
+    undefined,
+  );
 }
 
 function measure(subject: string): DetectionFigures {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A Debian guest does ordinary work while all Linux rules watch it; every finding is a false one:
-//   npm run falsepositives -- [--minutes N] [--rules DIR]...
+//   node scripts/bootstrap.mjs addon guest debian -- scripts/false-positives.ts \
+//     [--minutes N] [--rules DIR]...
 // Prints the findings by rule as a table. docs/false-positives.md has the last run, each judged.
 // Needs root, debootstrap and the mirror of Debian the first time. No test: nothing here fails.
 import { spawn } from "node:child_process";

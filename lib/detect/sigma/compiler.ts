@@ -231,7 +231,7 @@ function isWorthScanning(trigger: Trigger | undefined): boolean {
 /** Sets of more literals take as long to look for as the expression itself. */
 const LOOKED_SET_MAX = 4;
 
-/** Of a text that is too short to match, or lacks what a match needs, the expression is not asked. */
+/** Of a text too short to match, or without what a match needs, the expression is not asked. */
 function regexAsk(test: Test & { readonly kind: "regex" }, field: number): Check {
   const { lengthMin, choices } = regexNeeds(test.source, test.flags);
   const looked = choices.filter((set) => set.length <= LOOKED_SET_MAX);

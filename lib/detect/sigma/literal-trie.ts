@@ -21,7 +21,7 @@ export const NONE = -1;
 
 /**
  * Tables that building an automaton needs and drops: hundreds of automata are built one after the
- * other, and the collector would let their tables pile up.
+ * other, and their tables would pile up as garbage.
  */
 export class Scratch {
   #tables: Int32Array[] = [];
