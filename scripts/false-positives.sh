@@ -53,7 +53,8 @@ people() {
     su - alice -c 'echo "5 4 * * * true" | crontab -; crontab -r'
     command -v sudo > /dev/null && sudo -u alice true
     command -v git > /dev/null && su - alice -c 'rm -rf r; git init -q r; cd r &&
-      echo a > a; git add a; git -c user.name=a -c user.email=a@b commit -qm a; git log; git gc -q' > /dev/null 2>&1
+      echo a > a; git add a; git -c user.name=a -c user.email=a@b commit -qm a;
+      git log; git gc -q' > /dev/null 2>&1
     command -v python3 > /dev/null && python3 -c 'import os; os.system("true")'
     userdel -r alice > /dev/null 2>&1
     sleep 5
