@@ -37,7 +37,7 @@ function runStage(stage: Stage, rows: readonly Row[]): readonly Row[] {
 
 type Stats = Extract<Stage, { kind: "stats" }>;
 
-/** One row a group; without groups one row, also of no rows. */
+/** One row a group, in the order of the keys; without groups one row, also of no rows. */
 function statsOf({ makes, by }: Stats, rows: readonly Row[]): readonly Row[] {
   const groups = new Map<string, { readonly keys: Row; readonly rows: Row[] }>();
   if (by.length === 0) groups.set("[]", { keys: {}, rows: [] });
@@ -53,12 +53,13 @@ function statsOf({ makes, by }: Stats, rows: readonly Row[]): readonly Row[] {
     if (group === undefined) groups.set(name, { keys, rows: [row] });
     else group.rows.push(row);
   }
-  return [...groups.values()].map((group) => ({
-    ...group.keys,
-    ...Object.fromEntries(
-      makes.map((made) => [aggregateColumn(made), aggregate(made, group.rows)]),
-    ),
-  }));
+  const order = rowOrder(by.map(({ field }) => ({ column: field, isDescending: false })));
+  return [...groups.values()]
+    .map((group) => {
+      const made = makes.map((one) => [aggregateColumn(one), aggregate(one, group.rows)]);
+      return { ...group.keys, ...Object.fromEntries(made) };
+    })
+    .sort(order);
 }
 
 /** The begin of the step that a time is in. */

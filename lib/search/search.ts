@@ -7,4 +7,5 @@ export { parseSearch } from "./parser.ts";
 export { printSearch } from "./print.ts";
 export { runSearch } from "./run.ts";
 export { eventSchema, type FieldSchema, type SearchField } from "./schema.ts";
+export { conditionSql, type SqlRelation, type SqlText, stagesSql } from "./sql.ts";
 export * from "./syntax.ts";

@@ -127,7 +127,12 @@ class TestReader {
   #addresses(low: string, high: string, ends: string, at: number): Test {
     const first = addressKeys(low);
     const last = addressKeys(high);
-    if (first === undefined || last === undefined || ends !== "[]") {
+    if (
+      first?.low[0] !== last?.low[0] ||
+      first === undefined ||
+      last === undefined ||
+      ends !== "[]"
+    ) {
       throw this.#refused(at, `${low} TO ${high}`);
     }
     const text = `[${first.text} TO ${last.text}]`;
