@@ -52,7 +52,7 @@ function compareKnown(a: unknown, b: unknown): number {
 }
 
 /** Orders texts as UTF-8 bytes do, which is how DuckDB sorts. */
-export function compareText(a: string, b: string): number {
+function compareText(a: string, b: string): number {
   const length = Math.min(a.length, b.length);
   for (let at = 0; at < length; at++) {
     const left = a.charCodeAt(at);

@@ -79,8 +79,8 @@ function aggregate({ name, field }: Aggregate, rows: readonly Row[]): unknown {
   if (name === "dc") return new Set(values.map(valueName)).size;
   if (values.length === 0) return null;
   const numbers = values as (bigint | number)[];
-  if (name === "min") return numbers.reduce((a, b) => (b < a ? b : a));
-  if (name === "max") return numbers.reduce((a, b) => (b < a ? a : b));
+  const isLeast = name === "min";
+  if (isLeast || name === "max") return numbers.reduce((a, b) => (b < a === isLeast ? b : a));
   const sum = numbers.reduce((total: number, value) => total + Number(value), 0);
   return name === "sum" ? sum : sum / numbers.length;
 }
