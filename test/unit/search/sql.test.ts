@@ -71,7 +71,8 @@ async function fill(list: readonly Row[]): Promise<void> {
 
 async function ask({ where, stages }: Search, damage = (sql: string) => sql): Promise<Row[]> {
   const condition = conditionSql(where, eventSchema, relation);
-  const from = `(SELECT * FROM events WHERE ${condition === undefined ? "false" : damage(condition.sql)})`;
+  const test = condition === undefined ? "false" : damage(condition.sql);
+  const from = `(SELECT * FROM events WHERE ${test})`;
   const sql = stagesSql(from, stages, pageOrder({ where, stages }, ["row"]));
   const result = await connection.runAndReadAll(sql, [...(condition?.values ?? [])]);
   return result.getRowObjects() as Row[];
