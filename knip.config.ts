@@ -31,7 +31,7 @@ const config: KnipConfig = {
   ignoreDependencies: [
     ...["@biomejs/biome", "node-api-headers", "node-gyp", "publint"],
     // Taken for work that has begun.
-    ...["@duckdb/node-api", "ws", "@types/ws", "@peculiar/x509"],
+    ...["ws", "@types/ws", "@peculiar/x509"],
     ...["fastify", "@fastify/cookie", "@fastify/rate-limit", "@fastify/static", "@fastify/swagger"],
     ...["@nats-io/jetstream", "@nats-io/transport-node"],
     ...["typebox", "reflect-metadata"],

@@ -25,6 +25,7 @@ export const ERROR_TABLE = {
   ERR_UC_PATTERN: "A STIX pattern is not valid, or its verdict cannot be had.",
   ERR_UC_STORE: "A file of the event store cannot be written or read, or is not one.",
   ERR_UC_STORE_KEY: "The event store's key cannot be used, or is not the one that sealed a file.",
+  ERR_UC_SEARCH: "A search is not valid, or a page of it cannot be had.",
   ERR_UC_POLICY: "A response policy is not valid.",
   ERR_UC_COMMAND_INVALID: "A command cannot be encoded for the wire.",
   ERR_UC_GUEST_UNKNOWN: "No guest of that name or id is known to this server.",
