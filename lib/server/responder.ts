@@ -196,8 +196,9 @@ export class Responder {
       if (refusal !== undefined) {
         const wanted = "kill-tree";
         this.#options.desk.report(on.finding, "refused", `${reason}: ${refusal}`, { wanted });
-        if (told.size > TREE_MAX) return;
-        continue;
+        if (told.size <= TREE_MAX) continue;
+        this.#trees.delete(on.finding.id);
+        return;
       }
       const command: GuestCommand = {
         ...{ kind: "kill-process", pid: entry.pid, processStartNs: entry.processStartNs },
