@@ -11,7 +11,7 @@ import {
   type ResponsePolicy,
 } from "./policy.ts";
 
-/** Actions that are done when a finding opens; deny rules are there before, alert is the finding. */
+/** What is done when a finding opens: deny rules are there before, alert is the finding itself. */
 export type ResponseAction = Exclude<PolicyAction, "alert" | "deny-exec" | "deny-open">;
 
 /** One action of a rule, and whether it is to be done. */

@@ -27,7 +27,14 @@ import type { TapControl } from "./tap-control.ts";
 /** What a hypervisor can do to a guest from below, whatever runs in it. */
 export interface HypervisorActions {
   /** Resolves to what was seen of it; rejects with the reason where it failed. */
-  act(guest: string, action: "pause" | "snapshot", reason: string): Promise<string>;
+  act(request: HypervisorRequest): Promise<string>;
+}
+
+export interface HypervisorRequest {
+  readonly guest: string;
+  readonly action: "pause" | "snapshot";
+  readonly reason: string;
+  readonly requestedBy: string;
 }
 
 export interface ResponderOptions {
@@ -254,7 +261,10 @@ export class Responder {
       return;
     }
     try {
-      const seen = await hypervisor.act(guest.name, action, reason);
+      const seen = await hypervisor.act({
+        ...{ guest: guest.name, action, reason },
+        requestedBy: this.#requestedBy(),
+      });
       desk.report(finding, action, `${reason}: ${seen}`);
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause);

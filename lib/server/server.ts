@@ -21,5 +21,5 @@ export type {
   ServerEvents,
   ServerStats,
 } from "./reports.ts";
-export type { HypervisorActions } from "./responder.ts";
+export type { HypervisorActions, HypervisorRequest } from "./responder.ts";
 export type { GuestInterface, InterfaceStats, TapRuleState } from "./tap-control.ts";

@@ -12,6 +12,7 @@ import {
 } from "../../../lib/response/response.ts";
 import {
   createServer,
+  type HypervisorRequest,
   type ResponseRecord,
   type Server,
   type ServerOptions,
@@ -192,14 +193,14 @@ describe("kill-tree", () => {
 describe("the hypervisor", () => {
   test("pauses and takes snapshots, and what it saw is told", async () => {
     const asked: string[] = [];
-    const act = (name: string, action: string, reason: string): Promise<string> => {
-      asked.push(`${name} ${action} ${reason}`);
+    const act = ({ guest: name, action, reason, requestedBy }: HypervisorRequest) => {
+      asked.push(`${name} ${action} ${reason} ${requestedBy}`);
       return action === "pause" ? Promise.resolve("paused") : Promise.reject(new Error("no room"));
     };
     start(policyOf({ actions: ["pause", "snapshot"] }), { hypervisor: { act } });
     evil();
     await new Promise((resolve) => setImmediate(resolve));
-    expect(asked).toEqual(["web-1 snapshot p: r", "web-1 pause p: r"]);
+    expect(asked).toEqual(["web-1 snapshot p: r policy:p", "web-1 pause p: r policy:p"]);
     expect(responses.map(({ action, reason }) => `${action}: ${reason}`).sort()).toEqual([
       "pause: p: r: paused",
       "refused: p: r: no room",
