@@ -12,6 +12,7 @@ import { type CommandName, HELP } from "./help.ts";
 import { checkIndicators } from "./indicators.ts";
 import { importIntel, intelStats, lookupIntel } from "./intel.ts";
 import { printCaptures } from "./pcap.ts";
+import { checkPolicy } from "./policy-check.ts";
 import { redirect } from "./redirector.ts";
 import { dumpRegion } from "./region.ts";
 import { checkRules } from "./rules-check.ts";
@@ -33,6 +34,7 @@ const commands: Readonly<Record<CommandName, (args: readonly string[]) => Promis
   pcap: printCaptures,
   "region dump": dumpRegion,
   "indicators check": checkIndicators,
+  "policy check": checkPolicy,
   "rules check": checkRules,
   "rules test": testRules,
   detect,

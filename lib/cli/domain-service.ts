@@ -6,6 +6,7 @@ import { dirname } from "node:path";
 import { isUndercroftError, UndercroftError } from "../errors/errors.ts";
 import {
   type BelowRecord,
+  type BelowRequest,
   DomainKeeper,
   type DomainLiveness,
   listenService,
@@ -14,7 +15,7 @@ import {
   type ServiceGuest,
   type ServiceRequest,
 } from "../hypervisor/hypervisor.ts";
-import type { Server } from "../server/server.ts";
+import type { HypervisorActions, HypervisorRequest, Server } from "../server/server.ts";
 import { createRegionFile, type IvshmemRegion, openIvshmemRegion } from "../transport/transport.ts";
 
 export interface DomainServiceOptions {
@@ -33,6 +34,21 @@ export interface DomainServiceOptions {
 
 const redirectorRegionBytes = 64 << 20;
 const regionMode = 0o660;
+
+/** What a server's policy may do to domains: refused until the service stands. */
+export class DomainHand implements HypervisorActions {
+  service: DomainService | undefined;
+
+  async act({ guest, action, reason, requestedBy }: HypervisorRequest): Promise<string> {
+    if (this.service === undefined) {
+      throw new UndercroftError("ERR_UC_SERVICE", "the service has not begun yet");
+    }
+    const request = { domain: guest, action, reason, requestedBy };
+    const { outcome, detail } = await this.service.respond(request);
+    if (outcome === "confirmed") return detail;
+    throw new UndercroftError("ERR_UC_LIBVIRT", detail);
+  }
+}
 
 export class DomainService {
   readonly #options: DomainServiceOptions;
@@ -93,12 +109,19 @@ export class DomainService {
         return this.#status();
       case "respond": {
         const { domain, action, reason, requestedBy } = request;
-        const asked = { domain, action, reason, requestedBy };
-        const record = await respondBelow(this.#libvirt, asked, this.#options.evidenceDirectory);
-        this.#options.onBelow(record);
-        return record;
+        return this.respond({ domain, action, reason, requestedBy });
       }
     }
+  }
+
+  /**
+   * Acts on a domain from below and tells what came of it.
+   * @throws {UndercroftError} ERR_UC_DOMAIN_UNKNOWN, ERR_UC_LIBVIRT
+   */
+  async respond(request: BelowRequest): Promise<BelowRecord> {
+    const record = await respondBelow(this.#libvirt, request, this.#options.evidenceDirectory);
+    this.#options.onBelow(record);
+    return record;
   }
 
   get #libvirt(): NonNullable<DomainKeeper["libvirt"]> {

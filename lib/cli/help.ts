@@ -21,6 +21,7 @@ Commands:
   pcap              print the network events of captures
   region dump       print a region in readable form
   indicators check  check an indicator file
+  policy check      check a response policy and say what it does
   rules check       check Sigma rules
   rules test        run Sigma rules over the events beside them
   detect            find events of log files that Sigma rules match
@@ -57,7 +58,8 @@ Options:
 Protects running guests until Ctrl-C: registers each guest when its driver asks, has it
 monitored, detects and responds. With --libvirt it serves every protected domain while that
 runs, listens for libvirt's hook and for the commands, and makes the region of a redirector.
-A guest whose region is not usable is reported; the others are served.
+A guest whose region is not usable is reported; the others are served. SIGHUP reads policy
+and indicators again; a file with mistakes is refused and what was in use stays.
 
 Options:
   --mode vm           run in a VM of its own, where the hypervisor host
@@ -182,6 +184,11 @@ Options:
 Reads an indicator file as serve and start do, and says how many indicators of each kind
 it holds. A plain list with a wrong line is refused whole, naming each; of other formats
 the bad entries are told and the others used.
+`,
+  "policy check": `Usage: undercroft policy check FILE
+
+Reads a response policy as serve and start do and says what each rule does. A policy with
+mistakes is refused whole, each named by line and column.
 `,
   "intel import": `Usage: undercroft intel import FILE... [OPTION]...
 

@@ -3,7 +3,9 @@
 // that run until Ctrl-C; a second signal means at once.
 import process from "node:process";
 
-const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+type Signal = (typeof SIGNALS)[number];
 
 /** The wish of the person at the terminal to end. */
 export class Interrupt {
@@ -15,7 +17,11 @@ export class Interrupt {
     for (const wake of this.#waiting.splice(0)) wake();
   };
 
-  constructor() {
+  readonly #signals: readonly Signal[];
+
+  /** signals: those that mean the end. */
+  constructor(signals: readonly Signal[] = SIGNALS) {
+    this.#signals = signals;
     for (const signal of signals) process.on(signal, this.#take);
   }
 
@@ -29,6 +35,6 @@ export class Interrupt {
 
   /** Gives the signals their usual meaning again. */
   close(): void {
-    for (const signal of signals) process.off(signal, this.#take);
+    for (const signal of this.#signals) process.off(signal, this.#take);
   }
 }

@@ -9,12 +9,13 @@ import { HOLDER_CONTROL } from "../native/native.ts";
 import { createServer, type Server } from "../server/server.ts";
 import { type IvshmemSource, openIvshmemRegion, type Region } from "../transport/transport.ts";
 import { decodeSuperblock, PAGE_BYTES, printable, SUPERBLOCK_LAYOUT } from "../wire/wire.ts";
-import { DomainService } from "./domain-service.ts";
+import { DomainHand, DomainService } from "./domain-service.ts";
 import { belowText, connectionOf, connectionOptions } from "./domains.ts";
 import { indicatorSummary, readIndicators, readPolicy } from "./indicators.ts";
 import { Interrupt } from "./interrupt.ts";
 import { toJson } from "./json.ts";
 import { namingPath } from "./path-error.ts";
+import { Reload } from "./reload.ts";
 import { PLACEHOLDER_OPTION, readUsableRules, warnOfErrors } from "./rule-files.ts";
 import { type Arguments, choiceOption, readArguments, textOption, usageError } from "./usage.ts";
 import { VmService } from "./vm-service.ts";
@@ -22,6 +23,9 @@ import { GuestWatch } from "./watch.ts";
 
 /** libvirt stands a guest still for seconds when it saves or sets it back, before it says so. */
 const standstillMs = 5000;
+
+/** SIGHUP reads files again. */
+const ENDING = ["SIGINT", "SIGTERM"] as const;
 
 interface NamedRegion {
   readonly name: string;
@@ -61,19 +65,42 @@ export async function serve(args: readonly string[]): Promise<number> {
   const file = textOption(parsed, "indicators");
   const indicators = file === undefined ? [] : await readIndicators(file);
   const rules = sigmaRules(parsed);
+  const hand = new DomainHand();
   const server = createServer({
     indicators,
+    ...(isLibvirt ? { hypervisor: hand } : {}),
     ...(rules === undefined ? {} : { sigma: rules }),
     policy: await readPolicy(textOption(parsed, "policy")),
     ...(isProvisioned ? { silenceMs: standstillMs } : {}),
   });
   if (parsed.values.json === true) writeJson(server);
   else process.stdout.write(`${indicatorSummary(indicators)}${rulesSummary(rules)}\n`);
-  if (isLibvirt) return serveDomains(server, parsed);
-  if (control !== undefined) return serveDevices(server, control);
-  const regions = attachAll(server, wanted, parsed.values.json === true);
+  const reload = new Reload(
+    server,
+    { policy: textOption(parsed, "policy"), indicators: file },
+    (text) =>
+      process.stdout.write(
+        `${parsed.values.json === true ? toJson({ kind: "log", text }) : text}\n`,
+      ),
+  );
+  try {
+    if (isLibvirt) return await serveDomains(server, parsed, hand);
+    if (control !== undefined) return await serveDevices(server, control);
+    return await serveRegions(server, wanted, parsed.values.json === true);
+  } finally {
+    reload.close();
+  }
+}
+
+/** Serves guests that were named, until a signal. */
+async function serveRegions(
+  server: Server,
+  wanted: readonly NamedRegion[],
+  isJson: boolean,
+): Promise<number> {
+  const regions = attachAll(server, wanted, isJson);
   if (regions.length === 0) return 1;
-  const interrupt = new Interrupt();
+  const interrupt = new Interrupt(ENDING);
   server.start();
   await interrupt.wait();
   interrupt.close();
@@ -111,7 +138,7 @@ function controlPath(parsed: Arguments): string | undefined {
 
 /** Serves the devices that the hypervisor host plugs into this VM, until a signal. */
 async function serveDevices(server: Server, control: string): Promise<number> {
-  const interrupt = new Interrupt();
+  const interrupt = new Interrupt(ENDING);
   server.start();
   const service = new VmService(server, control);
   await interrupt.wait();
@@ -121,7 +148,7 @@ async function serveDevices(server: Server, control: string): Promise<number> {
 }
 
 /** Serves libvirt's protected domains until a signal; the next service takes their sessions on. */
-async function serveDomains(server: Server, parsed: Arguments): Promise<number> {
+async function serveDomains(server: Server, parsed: Arguments, hand: DomainHand): Promise<number> {
   const json = parsed.values.json === true;
   const write = (line: string): void => void process.stdout.write(`${line}\n`);
   const watched = new Set<string>();
@@ -138,7 +165,8 @@ async function serveDomains(server: Server, parsed: Arguments): Promise<number> 
       new GuestWatch(server, name, write);
     },
   });
-  const interrupt = new Interrupt();
+  hand.service = service;
+  const interrupt = new Interrupt(ENDING);
   server.start();
   await interrupt.wait();
   interrupt.close();

@@ -1,41 +1,71 @@
 // SPDX-License-Identifier: Apache-2.0
-// The response policy as data, and the decision about one detection. Called by the server for each
-// new finding; must not do anything itself.
-import type { Detection, EvidenceEvent, GuestCommand, Severity } from "../model/model.ts";
+// The response policy as data: which finding, on which guests, is answered how. Written by people
+// (policy-parse.ts reads it), asked by decide.ts; must not do anything itself.
+import type { Severity } from "../model/model.ts";
 
-export type PolicyAction = "alert" | "kill" | "deny-open" | "deny-exec" | "drop" | "isolate";
+/** What a rule may ask for. alert asks for nothing but the finding. */
+export type PolicyAction =
+  | "alert"
+  | "deny-exec"
+  | "deny-open"
+  | "drop"
+  | "isolate"
+  | "kill"
+  | "kill-tree"
+  | "pause"
+  | "snapshot";
 
-/** Holds for detections that carry one of the tags (or all, where none is given). */
+/** So many responses in so much time. */
+export interface ResponseLimit {
+  readonly count: number;
+  readonly seconds: number;
+}
+
+/** Holds for findings that fit all that it names; what it leaves out fits anything. */
 export interface PolicyRule {
   readonly name: string;
+  /** One of these tags. */
   readonly tags: readonly string[];
+  /** One of these ids of rules or indicators; `*` stands for anything. */
+  readonly rules: readonly string[];
   readonly severityMin: Severity;
+  /** One of these names of guests; `*` stands for anything. */
+  readonly guests: readonly string[];
   readonly actions: readonly PolicyAction[];
   /** How long drop and isolate hold. Default: an hour. */
   readonly blockSeconds?: number;
+  /** Decided and told, but not done. */
+  readonly dryRun: boolean;
+  /** A person must agree within this time, or nothing is done. Absent: nobody is asked. */
+  readonly approvalSeconds?: number;
+  /** Beyond it a finding is only told. */
+  readonly limit?: ResponseLimit;
 }
 
 export interface ResponsePolicy {
   readonly name: string;
+  /** Nothing of the policy is done, only told. */
+  readonly dryRun: boolean;
   /** Tried in order; the first that holds decides. */
   readonly rules: readonly PolicyRule[];
   /** Never killed, whatever matches. */
   readonly protectedPids: readonly number[];
   readonly protectedNames: readonly string[];
+  /** Guests to which nothing is done but telling and refusing files; `*` stands for anything. */
+  readonly protectedGuests: readonly string[];
   /** Addresses and ranges that an isolated guest may still reach. */
   readonly isolationAllow: readonly string[];
+  /** For all rules together. */
+  readonly limit?: ResponseLimit;
 }
 
-/** What a policy wants done about one detection. */
-export type ResponseDecision =
-  | { readonly action: "alert"; readonly reason: string }
-  | { readonly action: "refused"; readonly reason: string }
-  | {
-      readonly action: "kill";
-      readonly reason: string;
-      readonly requestedBy: string;
-      readonly command: GuestCommand;
-    };
+/** A rule with only what is needed; the rest fits anything. */
+export function policyRule(
+  rule: Pick<PolicyRule, "actions" | "name"> & Partial<PolicyRule>,
+): PolicyRule {
+  const any = { tags: [], rules: [], guests: [], severityMin: "informational", dryRun: false };
+  return { ...any, ...rule } as PolicyRule;
+}
 
 /**
  * Kills what runs with a bad hash or command line; refuses bad paths and names beforehand; drops
@@ -43,45 +73,61 @@ export type ResponseDecision =
  */
 export const DEFAULT_POLICY: ResponsePolicy = {
   name: "default",
+  dryRun: false,
   rules: [
-    {
+    policyRule({
       name: "kill bad programs",
       tags: ["indicator.sha256", "indicator.command-line"],
       severityMin: "medium",
       actions: ["alert", "kill"],
-    },
-    {
+    }),
+    policyRule({
       name: "refuse bad files",
       tags: ["indicator.path", "indicator.name"],
       severityMin: "medium",
       actions: ["alert", "deny-open", "deny-exec"],
-    },
-    {
+    }),
+    policyRule({
       name: "cut bad traffic off",
       tags: ["indicator.network"],
       severityMin: "medium",
       actions: ["alert", "drop"],
-    },
+    }),
   ],
   isolationAllow: [],
   protectedPids: [1],
   protectedNames: ["systemd", "init", "dbus-daemon", "sshd", "libvirtd"],
+  protectedGuests: [],
 };
+
+/** What a policy asks about a finding. */
+export interface FindingFacts {
+  readonly guest: string;
+  /** Id of the rule or indicator behind it. */
+  readonly rule: string;
+  readonly severity: Severity;
+  readonly tags: readonly string[];
+}
 
 const SEVERITY_ORDER: readonly Severity[] = ["informational", "low", "medium", "high", "critical"];
 
-/** The rule of a policy that holds for these tags and this severity. */
-export function policyRule(
+/** The rule of a policy that holds for a finding: the first that fits. */
+export function findPolicyRule(
   policy: ResponsePolicy,
-  tags: readonly string[],
-  severity: Severity,
+  finding: FindingFacts,
 ): PolicyRule | undefined {
-  const level = SEVERITY_ORDER.indexOf(severity);
   return policy.rules.find(
-    (rule) =>
-      level >= SEVERITY_ORDER.indexOf(rule.severityMin) &&
-      (rule.tags.length === 0 || rule.tags.some((tag) => tags.includes(tag))),
+    ({ severityMin, tags, rules, guests }) =>
+      compareSeverity(finding.severity, severityMin) >= 0 &&
+      (tags.length === 0 || tags.some((tag) => finding.tags.includes(tag))) &&
+      (rules.length === 0 || fitsAny(rules, finding.rule)) &&
+      (guests.length === 0 || fitsAny(guests, finding.guest)),
   );
+}
+
+/** Whether a text fits one of some patterns, in which `*` stands for anything. */
+export function fitsAny(patterns: readonly string[], text: string): boolean {
+  return patterns.some((pattern) => fits(pattern, text));
 }
 
 /** Orders severities: negative when `one` weighs less. */
@@ -89,40 +135,18 @@ export function compareSeverity(one: Severity, other: Severity): number {
   return SEVERITY_ORDER.indexOf(one) - SEVERITY_ORDER.indexOf(other);
 }
 
-/**
- * Decides about a detection. programName: last component of what the process runs, as far as the
- * server knows, for the list of protected names.
- */
-export function decideResponse(
-  policy: ResponsePolicy,
-  detection: Detection,
-  programName: string,
-): ResponseDecision {
-  const rule = policyRule(policy, detection.tags, detection.severity);
-  if (rule === undefined) return { action: "alert", reason: "no rule of the policy holds" };
-  const requestedBy = `policy:${policy.name}`;
-  const reason = `${policy.name}: ${rule.name}`;
-  if (!rule.actions.includes("kill")) return { action: "alert", reason };
-  const process = culprit(detection.event);
-  if (process.pid === 0)
-    return { action: "refused", reason: `${reason}: no process is known, or it is the kernel` };
-  if (policy.protectedPids.includes(process.pid)) {
-    return { action: "refused", reason: `${reason}: process ${process.pid} is protected` };
+// Each part between stars at its first place after the one before: linear, never back.
+function fits(pattern: string, text: string): boolean {
+  const parts = pattern.split("*");
+  const [first = ""] = parts;
+  if (parts.length === 1) return pattern === text;
+  const last = parts.at(-1) ?? "";
+  if (!text.startsWith(first)) return false;
+  let at = first.length;
+  for (const part of parts.slice(1, -1)) {
+    const found = text.indexOf(part, at);
+    if (found < 0) return false;
+    at = found + part.length;
   }
-  if (programName !== "" && policy.protectedNames.includes(programName)) {
-    return { action: "refused", reason: `${reason}: ${programName} is protected` };
-  }
-  const command: GuestCommand = { kind: "kill-process", ...process };
-  return { action: "kill", reason, requestedBy, command };
-}
-
-// The generation is part of the identity: a process that executes something else by the time the
-// command arrives is not the one that was found.
-function culprit(event: EvidenceEvent): {
-  readonly pid: number;
-  readonly processStartNs: bigint;
-  readonly execGeneration: number;
-} {
-  const { pid, processStartNs, execGeneration } = event;
-  return { pid, processStartNs, execGeneration };
+  return text.length - last.length >= at && text.endsWith(last);
 }

@@ -1,16 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a policy wants done at a guest's tap about one detection, and the rules that do it. Called
-// by the server for detections of the network; must not do anything itself.
-import type { BlockRule, Detection, GuestNetworkEvent } from "../model/model.ts";
-import { policyRule, type ResponsePolicy } from "./policy.ts";
-
-export interface TapDecision {
-  readonly action: "none" | "drop" | "isolate";
-  readonly reason: string;
-  readonly requestedBy: string;
-  /** How long the rules hold. */
-  readonly expiresInMs: number;
-}
+// The rules at a guest's tap that carry out drop and isolate. Called by the server; must not do
+// anything itself.
+import type { BlockRule, Detection, GuestEvent, GuestNetworkEvent } from "../model/model.ts";
+import type { PolicyRule } from "./policy.ts";
 
 /** A rule before it has an id. */
 export type TapRule = Omit<BlockRule, "id">;
@@ -19,45 +11,53 @@ const EXPIRES_MS = 3_600_000;
 const TCP = 6;
 const UDP = 17;
 
-/** Decides about a detection; isolation goes before single drops. */
-export function decideTapResponse(policy: ResponsePolicy, detection: Detection): TapDecision {
-  const rule = policyRule(policy, detection.tags, detection.severity);
-  const actions = rule?.actions ?? [];
-  const action = actions.includes("isolate")
-    ? "isolate"
-    : actions.includes("drop")
-      ? "drop"
-      : "none";
-  const seconds = rule?.blockSeconds;
-  return {
-    action,
-    reason: rule === undefined ? "no rule of the policy holds" : `${policy.name}: ${rule.name}`,
-    requestedBy: `policy:${policy.name}`,
-    expiresInMs: seconds === undefined ? EXPIRES_MS : seconds * 1000,
-  };
+/** How long the rules that a policy's rule leads to hold at a tap, in ms. */
+export function blockMs({ blockSeconds }: PolicyRule): number {
+  return blockSeconds === undefined ? EXPIRES_MS : blockSeconds * 1000;
 }
 
 /**
  * Rules that cut off what a detection found: the listed address or range, the addresses that a
- * listed name was answered with, else the peer of the flow at its port.
+ * listed name was answered with, else the peer of the flow at its port. slots: the guest's
+ * interfaces, for what a driver told and no tap. None where the event names no peer.
  */
 export function planDrops(
-  detection: Detection,
-  event: GuestNetworkEvent,
+  { rule: source, event }: Detection,
+  slots: readonly number[],
   expiresInMs: number,
 ): TapRule[] {
-  const rule = { slot: event.slot, action: "drop" as const, expiresInMs };
-  const listed = /^ip:(.+)$/.exec(detection.rule)?.[1];
-  if (listed !== undefined) return [{ ...rule, remote: listed }];
-  if (event.kind === "dns")
-    return event.answers.filter(isAddress).map((remote) => ({ ...rule, remote }));
+  const rule = { action: "drop" as const, expiresInMs };
+  const listed = /^ip:(.+)$/.exec(source)?.[1];
+  if (!("slot" in event)) {
+    const match = listed === undefined ? socketMatch(event) : { remote: listed };
+    return match === undefined ? [] : slots.map((slot) => ({ ...rule, slot, ...match }));
+  }
+  const { slot } = event;
+  if (listed !== undefined) return [{ ...rule, slot, remote: listed }];
+  if (event.kind === "dns") {
+    return event.answers.filter(isAddress).map((remote) => ({ ...rule, slot, remote }));
+  }
+  return [{ ...rule, slot, ...flowMatch(event) }];
+}
+
+type TapMatch = Pick<BlockRule, "localPort" | "protocol" | "remote" | "remotePort">;
+
+function flowMatch(event: GuestNetworkEvent): TapMatch {
   const remote = event.outbound ? event.destinationAddress : event.sourceAddress;
   const remotePort = event.outbound ? event.destinationPort : event.sourcePort;
-  if (event.transport !== "tcp" && event.transport !== "udp") return [{ ...rule, remote }];
+  if (event.transport !== "tcp" && event.transport !== "udp") return { remote };
   const protocol = event.transport === "tcp" ? TCP : UDP;
   return event.outbound
-    ? [{ ...rule, remote, protocol, remotePort }]
-    : [{ ...rule, remote, protocol, localPort: event.destinationPort }];
+    ? { remote, protocol, remotePort }
+    : { remote, protocol, localPort: event.destinationPort };
+}
+
+function socketMatch(event: GuestEvent): TapMatch | undefined {
+  if (event.kind !== "socket.connect" && event.kind !== "socket.send") return undefined;
+  const { remoteAddress, remotePort } = event;
+  return remoteAddress === ""
+    ? undefined
+    : { remote: remoteAddress, remotePort, protocol: event.protocol };
 }
 
 /** Rules that leave a guest's interface nothing but what the policy allows. */

@@ -2,8 +2,13 @@
 // The table of deny rules that a policy makes of the indicators, for drivers to refuse by
 // themselves before anything has run. Called by the server at start and when indicators change.
 import { isDigest } from "../detect/detect.ts";
-import type { Indicator, IndicatorKind, Severity, VerdictRule } from "../model/model.ts";
-import { compareSeverity, policyRule, type ResponsePolicy } from "./policy.ts";
+import type { Indicator, IndicatorKind, VerdictRule } from "../model/model.ts";
+import {
+  compareSeverity,
+  type FindingFacts,
+  findPolicyRule,
+  type ResponsePolicy,
+} from "./policy.ts";
 
 /** Deny rules for drivers, and the indicator behind each by rule id. */
 export interface VerdictTable {
@@ -20,11 +25,13 @@ const MATCHES: Readonly<Partial<Record<IndicatorKind, VerdictRule["match"]>>> = 
 };
 
 /**
- * Plans the table. tagsOf: the tags that a detection of that indicator would carry. firstId: ids
- * of an earlier table are not used again, because verdicts made by it may still be on their way.
+ * Plans the table of one guest. tagsOf: the tags that a detection of that indicator would carry.
+ * firstId: ids of an earlier table are not used again, because verdicts made by it may still be on
+ * their way.
  */
 export function planVerdicts(
   policy: ResponsePolicy,
+  guest: string,
   indicators: readonly Indicator[],
   tagsOf: (kind: IndicatorKind) => readonly string[],
   rulesMax: number,
@@ -34,7 +41,9 @@ export function planVerdicts(
     // A driver cannot ask what must hold too.
     const isAlone = indicator.with === undefined || isDigest(indicator.kind);
     const match = isAlone ? MATCHES[indicator.kind] : undefined;
-    const operations = operationsOf(policy, tagsOf(indicator.kind), indicator.severity);
+    const { id: rule, severity } = indicator;
+    const tags = tagsOf(indicator.kind);
+    const operations = operationsOf(policy, { guest, rule, severity, tags });
     return match === undefined || operations.length === 0 ? [] : [{ indicator, match, operations }];
   });
   wanted.sort((one, other) => compareSeverity(other.indicator.severity, one.indicator.severity));
@@ -52,14 +61,11 @@ export function planVerdicts(
   };
 }
 
-function operationsOf(
-  policy: ResponsePolicy,
-  tags: readonly string[],
-  severity: Severity,
-): VerdictRule["operations"] {
-  const actions = policyRule(policy, tags, severity)?.actions ?? [];
+function operationsOf(policy: ResponsePolicy, finding: FindingFacts): VerdictRule["operations"] {
+  const rule = findPolicyRule(policy, finding);
+  if (rule === undefined || policy.dryRun || rule.dryRun) return [];
   return [
-    ...(actions.includes("deny-open") ? (["open"] as const) : []),
-    ...(actions.includes("deny-exec") ? (["exec"] as const) : []),
+    ...(rule.actions.includes("deny-open") ? (["open"] as const) : []),
+    ...(rule.actions.includes("deny-exec") ? (["exec"] as const) : []),
   ];
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Turns detections, verdicts and sensor trouble into findings, and findings into commands by the
-// policy. One desk for all guests of a server; guest-service.ts brings the cases.
-import type { CommandChannel } from "../channel/channel.ts";
+// Turns detections, verdicts and sensor trouble into findings, and tells what was made of them. One
+// desk for all guests of a server; guest-service.ts brings the cases.
 import { indicatorTags } from "../detect/detect.ts";
 import type {
   CommandOutcome,
@@ -15,7 +14,6 @@ import type {
   Severity,
   VerdictEvent,
 } from "../model/model.ts";
-import { decideResponse } from "../response/response.ts";
 import type { Clock } from "../time/time.ts";
 import type { Emitter } from "./emitter.ts";
 import type { FindingInput, FindingStore, FoldedFinding } from "./finding-store.ts";
@@ -81,17 +79,15 @@ export class CaseDesk {
     this.#emitter = emitter;
   }
 
-  /** A rule or indicator matched: opens a case, and answers a new one by the policy. */
-  detection(detection: Detection, processes: ProcessTable, commands: CommandChannel): Finding {
+  /** A rule or indicator matched: opens a case, or adds to one. */
+  detection(detection: Detection, processes: ProcessTable): FoldedFinding {
     const { event } = detection;
-    const { finding, isNew } = this.#fold({
+    return this.#fold({
       ...describe(detection),
       process: identity(event),
       evidence: evidenceOf(event, processes),
       disposition: "none",
     });
-    if (isNew) this.#respond(detection, finding, processes, commands);
-    return finding;
   }
 
   /** What became of a finding, where no command says it. */
@@ -144,30 +140,12 @@ export class CaseDesk {
     if (changed !== undefined) this.#emitter.emit("finding", changed);
   }
 
-  #respond(
-    detection: Detection,
-    finding: Finding,
-    processes: ProcessTable,
-    commands: CommandChannel,
-  ): void {
-    const { pid, processStartNs } = detection.event;
-    const name = processes.programName(pid, processStartNs);
-    const decision = decideResponse(this.#rules.policy, detection, name);
-    if (decision.action !== "kill") {
-      this.report(finding, decision.action, decision.reason);
-      return;
-    }
-    const { command, requestedBy, reason } = decision;
-    const sent = commands.send(command, { requestedBy, finding: finding.id });
-    this.report(finding, "kill", reason, { commandId: sent.id, command });
-  }
-
   /** Tells what was made of a finding. */
   report(
     finding: Finding,
     action: ResponseRecord["action"],
     reason: string,
-    command: Pick<ResponseRecord, "commandId" | "command"> = {},
+    more: Pick<ResponseRecord, "command" | "commandId" | "wanted"> = {},
   ): void {
     this.#emitter.emit("response", {
       guest: finding.guest,
@@ -176,7 +154,7 @@ export class CaseDesk {
       reason,
       requestedBy: `policy:${this.#rules.policy.name}`,
       timeMs: this.#wallMs(),
-      ...command,
+      ...more,
     });
   }
 

@@ -18,6 +18,7 @@ import {
   type RegionPlan,
   toHex,
 } from "../wire/wire.ts";
+import type { PendingApproval } from "./approvals.ts";
 import { CaseDesk } from "./case-desk.ts";
 import { Emitter, type Listener } from "./emitter.ts";
 import { FindingStore } from "./finding-store.ts";
@@ -25,6 +26,7 @@ import { GuestService } from "./guest-service.ts";
 import { NetworkDesk } from "./network-desk.ts";
 import { RedirectorService } from "./redirector-service.ts";
 import type { ServerEvents, ServerStats } from "./reports.ts";
+import { type HypervisorActions, Responder } from "./responder.ts";
 import { RuleBook } from "./rule-book.ts";
 import { type GuestInterface, TapControl, type TapRuleState } from "./tap-control.ts";
 
@@ -34,6 +36,8 @@ export interface ServerOptions {
   /** Sigma rules that guests' events are held against. */
   readonly sigma?: SigmaRuleSet;
   readonly policy?: ResponsePolicy;
+  /** Pauses guests and takes snapshots where the policy wants it. Absent: that is refused. */
+  readonly hypervisor?: HypervisorActions;
   /**
    * Longest pause between two looks at idle rings; ten times that where looking is costly. Rings
    * with a doorbell are looked at when it rings, and some dozen times a second. Default 10.
@@ -101,6 +105,7 @@ export class Server {
   readonly #emitter = new Emitter<ServerEvents>();
   readonly #data = new DataChannel();
   readonly #taps: TapControl;
+  readonly #responder: Responder;
   readonly #network: NetworkDesk;
   readonly #loop: DrainLoop;
   readonly #guests = new Map<string, GuestService>();
@@ -130,10 +135,19 @@ export class Server {
       takeIds: (count) => this.#takeIds(count),
       lost: (guest) => this.#guests.get(guest)?.network.lost(),
     });
+    this.#responder = new Responder({
+      clock: this.#clock,
+      randomBytes: this.#randomBytes,
+      rules: this.#rules,
+      desk: this.#desk,
+      taps: this.#taps,
+      hypervisor: options.hypervisor,
+    });
     this.#network = new NetworkDesk({
       taps: this.#taps,
       rules: this.#rules,
       desk: this.#desk,
+      responder: this.#responder,
       emitter: this.#emitter,
       guest: (name) => this.#guests.get(name),
     });
@@ -199,6 +213,7 @@ export class Server {
       emitter: this.#emitter,
       rules: this.#rules,
       desk: this.#desk,
+      responder: this.#responder,
     });
     this.#guests.set(name, service);
     service.registration.open();
@@ -353,8 +368,27 @@ export class Server {
   /** Swaps the indicators for all guests at once and sends the new deny rules. */
   useIndicators(indicators: readonly Indicator[]): void {
     this.#rules.use(indicators);
-    for (const service of this.#guests.values()) {
-      if (service.registration.session?.recovered === false) service.pushRules();
+    this.#pushRules();
+  }
+
+  /** Swaps the response policy for all guests at once and sends the new deny rules. */
+  usePolicy(policy: ResponsePolicy): void {
+    this.#rules.usePolicy(policy);
+    this.#pushRules();
+  }
+
+  /** Responses that wait for a person's word. */
+  get approvals(): readonly PendingApproval[] {
+    return this.#responder.approvals.all;
+  }
+
+  /**
+   * Does, or refuses, a response that waits. by: who answers, for the records.
+   * @throws {UndercroftError} ERR_UC_ARGUMENT where none of that id waits
+   */
+  answerApproval(id: string, isApproved: boolean, by: string): void {
+    if (!this.#responder.approvals.answer(id, isApproved, by)) {
+      throw new UndercroftError("ERR_UC_ARGUMENT", `no response "${id}" waits for approval`);
     }
     this.#loop.wake();
   }
@@ -372,14 +406,15 @@ export class Server {
   }
 
   get stats(): ServerStats {
-    const { table } = this.#rules;
+    const names = [...this.#guests.keys()];
+    const tables = [...new Set(["", ...names].map((name) => this.#rules.tableOf(name)))];
     const { redirector } = this.#taps;
     return {
       serverInstance: this.#instance,
       serverEpoch: this.#epoch,
       findings: this.#findings.size,
-      verdictRules: table.rules.length,
-      verdictRulesLeftOut: table.leftOut,
+      verdictRules: Math.max(...tables.map(({ rules }) => rules.length)),
+      verdictRulesLeftOut: Math.max(...tables.map(({ leftOut }) => leftOut)),
       guests: [...this.#guests.values()].map(({ stats }) => stats),
       tapRules: this.#taps.rules.length,
       ...(redirector === undefined ? {} : { redirector: redirector.record }),
@@ -403,7 +438,10 @@ export class Server {
     const cost = this.#data.round(isLook);
     const nowMs = this.#clock.monotonicMs();
     const isDue = nowMs - this.#controlledMs >= this.#controlMs;
-    if (isDue) this.#controlledMs = nowMs;
+    if (isDue) {
+      this.#controlledMs = nowMs;
+      this.#responder.turn();
+    }
     for (const service of this.#guests.values()) {
       if (isDue) service.control(nowMs);
       service.commands.turn();
@@ -450,6 +488,13 @@ export class Server {
     this.#taps.command(record);
     this.#emitter.emit("command", record);
     this.#desk.commandChanged(record);
+  }
+
+  #pushRules(): void {
+    for (const service of this.#guests.values()) {
+      if (service.registration.session?.recovered === false) service.pushRules();
+    }
+    this.#loop.wake();
   }
 
   #remember({ id, registration }: GuestService): void {

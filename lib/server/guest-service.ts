@@ -6,6 +6,7 @@ import type { GuestFacts } from "../detect/detect.ts";
 import type {
   CommandRecord,
   ControlRecord,
+  Detection,
   GuestCommand,
   GuestEvent,
   GuestFault,
@@ -36,6 +37,7 @@ import type { Emitter } from "./emitter.ts";
 import { GuestNetwork } from "./guest-network.ts";
 import { ProcessTable } from "./process-table.ts";
 import type { GuestStats, ServerEvents } from "./reports.ts";
+import type { Responder } from "./responder.ts";
 import type { RuleBook } from "./rule-book.ts";
 import { guestFacts } from "./sigma-desk.ts";
 import type { GuestInterface, InterfaceStats } from "./tap-control.ts";
@@ -54,6 +56,7 @@ export interface GuestServiceOptions {
   readonly emitter: Emitter<ServerEvents>;
   readonly rules: RuleBook;
   readonly desk: CaseDesk;
+  readonly responder: Responder;
   readonly interfaces: readonly GuestInterface[];
   readonly earlier?: EarlierAttach;
   readonly hooks: GuestServiceHooks;
@@ -197,9 +200,12 @@ export class GuestService {
   /** Sends the newest table of deny rules. */
   pushRules(): void {
     const { rules } = this.#options;
-    const { table, generation } = rules;
     this.#rulesId = this.commands.send(
-      { kind: "set-rules", generation, rules: table.rules },
+      {
+        kind: "set-rules",
+        generation: rules.generation,
+        rules: rules.tableOf(this.#options.name).rules,
+      },
       { requestedBy: "server" },
     ).id;
   }
@@ -319,14 +325,15 @@ export class GuestService {
     if (event.kind === "verdict") desk.verdict(event);
     // What passes a watched tap is judged there, with what came of it.
     if (isNetworkUse(event) && this.network.isWatching) return;
-    for (const detection of rules.detector.detect(event)) {
-      desk.detection(detection, this.processes, this.commands);
-    }
+    for (const detection of rules.detector.detect(event)) this.#detected(detection);
     if (rules.sigma === undefined) return;
     this.#facts ??= guestFacts(this.registration.record.driver?.os, this.processes);
-    for (const detection of rules.sigma.detect(event, this.#facts)) {
-      desk.detection(detection, this.processes, this.commands);
-    }
+    for (const detection of rules.sigma.detect(event, this.#facts)) this.#detected(detection);
+  }
+
+  #detected(detection: Detection): void {
+    const { desk, responder } = this.#options;
+    responder.respond(detection, desk.detection(detection, this.processes), this);
   }
 
   #hidden(event: NetworkEvent): void {
@@ -384,9 +391,10 @@ export class GuestService {
   }
 
   #commandChanged(record: CommandRecord): void {
-    const { desk, emitter } = this.#options;
+    const { desk, emitter, responder } = this.#options;
     emitter.emit("command", record);
     desk.commandChanged(record);
+    responder.commandChanged(record);
     const { kind } = record.command;
     if (record.outcome === "done") {
       if (kind === "start-monitoring") this.registration.monitoringStarted();

@@ -72,6 +72,26 @@ export class ProcessTable {
     return programs;
   }
 
+  /** What a process started, and what those did, nearest first, exited ones included. */
+  descendants(pid: number, processStartNs: bigint): readonly ProcessEntry[] {
+    const children = new Map<string, ProcessEntry[]>();
+    for (const entry of this.#entries.values()) {
+      const parent = `${entry.parentPid}:${entry.parentStartNs}`;
+      const siblings = children.get(parent);
+      if (siblings === undefined) children.set(parent, [entry]);
+      else siblings.push(entry);
+    }
+    const found: ProcessEntry[] = [];
+    const take = (key: string): void => {
+      // Each process once, whatever parents a guest claims.
+      found.push(...(children.get(key) ?? []));
+      children.delete(key);
+    };
+    take(`${pid}:${processStartNs}`);
+    for (const entry of found) take(`${entry.pid}:${entry.processStartNs}`);
+    return found;
+  }
+
   #fork(boot: string, event: Extract<GuestEvent, { kind: "process.fork" }>): void {
     this.#enter(boot);
     const parent = this.find(event.pid, event.processStartNs);

@@ -10,6 +10,7 @@ import type {
   GuestStateChange,
 } from "../model/model.ts";
 import type { GuestRecord } from "../registry/registry.ts";
+import type { ResponseAction } from "../response/response.ts";
 import type { NetworkStats } from "./guest-network.ts";
 import type { InterfaceStats } from "./tap-control.ts";
 
@@ -35,11 +36,19 @@ export interface FaultReport {
   readonly evidence: Uint8Array;
 }
 
-/** What the policy made of one finding, refusals included. */
+/**
+ * What was made of one finding: an action that was begun, or why one was not. alert: nothing was
+ * wanted but the finding. blocked: the driver refused it by a rule that it had. approval: it waits
+ * for a person. limited: a limit of the policy is reached.
+ */
 export interface ResponseRecord {
   readonly guest: string;
   readonly finding: string;
-  readonly action: "alert" | "kill" | "refused" | "blocked" | "drop" | "isolate";
+  readonly action:
+    | ResponseAction
+    | ("alert" | "approval" | "blocked" | "dry-run" | "limited" | "refused");
+  /** What the policy wants, where it was not begun. */
+  readonly wanted?: ResponseAction;
   /** Policy and rule that decided, or why nothing may be done. */
   readonly reason: string;
   readonly requestedBy: string;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Face of the server room: everything that one hypervisor host's server does with its guests.
+export type { PendingApproval } from "./approvals.ts";
 export {
   createServer,
   type GuestAttachment,
@@ -20,4 +21,5 @@ export type {
   ServerEvents,
   ServerStats,
 } from "./reports.ts";
+export type { HypervisorActions, HypervisorRequest } from "./responder.ts";
 export type { GuestInterface, InterfaceStats, TapRuleState } from "./tap-control.ts";

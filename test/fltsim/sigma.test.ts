@@ -3,7 +3,7 @@
 // the server, Sigma rules as their authors write them, findings, and commands that are obeyed.
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { loadRules, parseIndicators } from "../../lib/detect/detect.ts";
-import { DEFAULT_POLICY, type ResponsePolicy } from "../../lib/response/response.ts";
+import { DEFAULT_POLICY, policyRule, type ResponsePolicy } from "../../lib/response/response.ts";
 import { buildSimulator, removeBuilt } from "./programs.ts";
 import { until, WindowsGuest } from "./rig.ts";
 
@@ -72,7 +72,7 @@ const policy: ResponsePolicy = {
   ...DEFAULT_POLICY,
   rules: [
     ...DEFAULT_POLICY.rules,
-    { name: "kill", tags: ["sigma"], severityMin: "high", actions: ["alert", "kill"] },
+    policyRule({ name: "kill", tags: ["sigma"], severityMin: "high", actions: ["alert", "kill"] }),
   ],
 };
 

@@ -81,6 +81,22 @@ describe("undercroft", () => {
     expect(run("indicators", "check", join(directory, "none")).stderr).toContain("ERR_UC_CONFIG");
   });
 
+  test("checks a policy and says what it does, or what is wrong where", () => {
+    const policy = join(directory, "policy.yml");
+    writeFileSync(
+      policy,
+      "name: mine\nrules:\n- {name: r, guests: [a], actions: [kill], dryRun: true}\n",
+    );
+    expect(run("policy", "check", policy)).toMatchObject({
+      status: 0,
+      stdout: "policy mine: 1 rules\n  r: from informational on, guest a: kill (dry run)\n",
+    });
+    writeFileSync(policy, "name: mine\nrules:\n- {name: r, actions: [explode]}\n");
+    const result = run("policy", "check", policy);
+    expect(result.status).toBe(1);
+    expect(result.stderr).toContain(`policy.yml:3:23: rules[0].actions[0]: "explode"`);
+  });
+
   test("starts nothing with a policy that is not valid", () => {
     const policy = join(directory, "policy.json");
     writeFileSync(policy, '{"name": "mine", "rules": [{"name": "r", "actions": ["explode"]}]}');

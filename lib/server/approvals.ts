@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// Responses that wait for a person's word. Held by the responder; what is not answered in time is
+// handed back as refused.
+
+/** One response that waits. */
+export interface PendingApproval {
+  readonly id: string;
+  readonly finding: string;
+  readonly guest: string;
+  readonly action: string;
+  /** Policy and rule that want it. */
+  readonly reason: string;
+  /** Wall clock, ms since 1970. */
+  readonly requestedMs: number;
+  readonly expiresMs: number;
+}
+
+interface Waiting {
+  readonly shown: PendingApproval;
+  readonly carryOut: (why: string) => void;
+  readonly refuse: (why: string) => void;
+}
+
+const APPROVALS_MAX = 1000;
+
+/** Keeps them until they are answered. */
+export class Approvals {
+  readonly #waiting = new Map<string, Waiting>();
+
+  get all(): readonly PendingApproval[] {
+    return [...this.#waiting.values()].map(({ shown }) => shown);
+  }
+
+  /** False where too many wait already. */
+  add(waiting: Waiting): boolean {
+    if (this.#waiting.size >= APPROVALS_MAX) return false;
+    this.#waiting.set(waiting.shown.id, waiting);
+    return true;
+  }
+
+  /** Does or refuses what waits; false where nothing of that id does. */
+  answer(id: string, isApproved: boolean, by: string): boolean {
+    const waiting = this.#waiting.get(id);
+    if (waiting === undefined) return false;
+    this.#waiting.delete(id);
+    if (isApproved) waiting.carryOut(`approved by ${by}`);
+    else waiting.refuse(`rejected by ${by}`);
+    return true;
+  }
+
+  /** Refuses what nobody answered in time. */
+  expire(nowMs: number): void {
+    for (const [id, { shown, refuse }] of this.#waiting) {
+      if (shown.expiresMs > nowMs) continue;
+      this.#waiting.delete(id);
+      refuse("nobody approved it in time");
+    }
+  }
+}
