@@ -15,6 +15,9 @@ const config: KnipConfig = {
     "lib/index.ts",
     // A process of its own, inside the demo's network namespace.
     "lib/cli/demo-peer.ts",
+    // Threads of the event store.
+    "lib/store/{keeper,log}-worker.ts",
+    "test/unit/store/store-child.ts",
     // A process of its own, for libvirt's sake.
     "lib/hypervisor/libvirt/libvirt-child.ts",
     ...faces,
@@ -31,7 +34,7 @@ const config: KnipConfig = {
   ignoreDependencies: [
     ...["@biomejs/biome", "node-api-headers", "node-gyp", "publint"],
     // Taken for work that has begun.
-    ...["@duckdb/node-api", "ws", "@types/ws", "@peculiar/x509"],
+    ...["ws", "@types/ws", "@peculiar/x509"],
     ...["fastify", "@fastify/cookie", "@fastify/rate-limit", "@fastify/static", "@fastify/swagger"],
     ...["@nats-io/jetstream", "@nats-io/transport-node"],
     ...["typebox", "reflect-metadata"],

@@ -6,11 +6,12 @@ import process from "node:process";
 import type { SigmaRuleSet } from "../detect/detect.ts";
 import { isUndercroftError, UndercroftError } from "../errors/errors.ts";
 import { HOLDER_CONTROL } from "../native/native.ts";
-import { createServer, type Server } from "../server/server.ts";
+import { createServer, EventRecorder, type Server } from "../server/server.ts";
 import { type IvshmemSource, openIvshmemRegion, type Region } from "../transport/transport.ts";
 import { decodeSuperblock, PAGE_BYTES, printable, SUPERBLOCK_LAYOUT } from "../wire/wire.ts";
 import { DomainService } from "./domain-service.ts";
 import { belowText, connectionOf, connectionOptions } from "./domains.ts";
+import { openNamedStore, STORE_OPTIONS } from "./event-store.ts";
 import { indicatorSummary, readIndicators, readPolicy } from "./indicators.ts";
 import { Interrupt } from "./interrupt.ts";
 import { toJson } from "./json.ts";
@@ -40,6 +41,8 @@ export async function serve(args: readonly string[]): Promise<number> {
     holder: { type: "string" },
     indicators: { type: "string" },
     policy: { type: "string" },
+    store: { type: "string" },
+    ...STORE_OPTIONS,
     rules: { type: "string" },
     ...PLACEHOLDER_OPTION,
     json: { type: "boolean" },
@@ -69,8 +72,24 @@ export async function serve(args: readonly string[]): Promise<number> {
   });
   if (parsed.values.json === true) writeJson(server);
   else process.stdout.write(`${indicatorSummary(indicators)}${rulesSummary(rules)}\n`);
-  if (isLibvirt) return serveDomains(server, parsed);
-  if (control !== undefined) return serveDevices(server, control);
+  const folder = textOption(parsed, "store");
+  const store = folder === undefined ? undefined : await openNamedStore("serve", parsed, folder);
+  const recorder = store === undefined ? undefined : new EventRecorder(server, store);
+  try {
+    if (isLibvirt) return await serveDomains(server, parsed);
+    if (control !== undefined) return await serveDevices(server, control);
+    return await serveRegions(server, parsed, wanted);
+  } finally {
+    recorder?.close();
+    await store?.close();
+  }
+}
+
+async function serveRegions(
+  server: Server,
+  parsed: Arguments,
+  wanted: readonly NamedRegion[],
+): Promise<number> {
   const regions = attachAll(server, wanted, parsed.values.json === true);
   if (regions.length === 0) return 1;
   const interrupt = new Interrupt();
