@@ -6,11 +6,12 @@ import process from "node:process";
 import type { SigmaRuleSet } from "../detect/detect.ts";
 import { isUndercroftError, UndercroftError } from "../errors/errors.ts";
 import { HOLDER_CONTROL } from "../native/native.ts";
-import { createServer, type Server } from "../server/server.ts";
+import { createServer, EventRecorder, type Server } from "../server/server.ts";
 import { type IvshmemSource, openIvshmemRegion, type Region } from "../transport/transport.ts";
 import { decodeSuperblock, PAGE_BYTES, printable, SUPERBLOCK_LAYOUT } from "../wire/wire.ts";
 import { DomainHand, DomainService } from "./domain-service.ts";
 import { belowText, connectionOf, connectionOptions } from "./domains.ts";
+import { openNamedStore, STORE_OPTIONS } from "./event-store.ts";
 import { indicatorSummary, readIndicators, readPolicy } from "./indicators.ts";
 import { Interrupt } from "./interrupt.ts";
 import { toJson } from "./json.ts";
@@ -44,6 +45,8 @@ export async function serve(args: readonly string[]): Promise<number> {
     holder: { type: "string" },
     indicators: { type: "string" },
     policy: { type: "string" },
+    store: { type: "string" },
+    ...STORE_OPTIONS,
     rules: { type: "string" },
     ...PLACEHOLDER_OPTION,
     json: { type: "boolean" },
@@ -75,6 +78,9 @@ export async function serve(args: readonly string[]): Promise<number> {
   });
   if (parsed.values.json === true) writeJson(server);
   else process.stdout.write(`${indicatorSummary(indicators)}${rulesSummary(rules)}\n`);
+  const folder = textOption(parsed, "store");
+  const store = folder === undefined ? undefined : await openNamedStore("serve", parsed, folder);
+  const recorder = store === undefined ? undefined : new EventRecorder(server, store);
   const reload = new Reload(
     server,
     { policy: textOption(parsed, "policy"), indicators: file },
@@ -89,6 +95,8 @@ export async function serve(args: readonly string[]): Promise<number> {
     return await serveRegions(server, wanted, parsed.values.json === true);
   } finally {
     reload.close();
+    recorder?.close();
+    await store?.close();
   }
 }
 
