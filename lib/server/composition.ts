@@ -441,6 +441,7 @@ export class Server {
     if (isDue) {
       this.#controlledMs = nowMs;
       this.#responder.turn();
+      this.#closeWindows();
     }
     for (const service of this.#guests.values()) {
       if (isDue) service.control(nowMs);
@@ -488,6 +489,14 @@ export class Server {
     this.#taps.command(record);
     this.#emitter.emit("command", record);
     this.#desk.commandChanged(record);
+  }
+
+  // Correlations that ask for what did not happen hold without another event.
+  #closeWindows(): void {
+    const wallMs = Number(this.#clock.realtimeNs() / 1_000_000n);
+    for (const detection of this.#rules.sigma?.advance(wallMs) ?? []) {
+      this.#guests.get(detection.event.guest)?.detected(detection);
+    }
   }
 
   #pushRules(): void {

@@ -210,6 +210,12 @@ export class GuestService {
     ).id;
   }
 
+  /** A rule or an indicator matched: opens a case and answers it. */
+  detected(detection: Detection): void {
+    const { desk, responder } = this.#options;
+    responder.respond(detection, desk.detection(detection, this.processes), this);
+  }
+
   close(): void {
     this.commands.close();
     this.stream.close();
@@ -325,15 +331,10 @@ export class GuestService {
     if (event.kind === "verdict") desk.verdict(event);
     // What passes a watched tap is judged there, with what came of it.
     if (isNetworkUse(event) && this.network.isWatching) return;
-    for (const detection of rules.detector.detect(event)) this.#detected(detection);
+    for (const detection of rules.detector.detect(event)) this.detected(detection);
     if (rules.sigma === undefined) return;
     this.#facts ??= guestFacts(this.registration.record.driver?.os, this.processes);
-    for (const detection of rules.sigma.detect(event, this.#facts)) this.#detected(detection);
-  }
-
-  #detected(detection: Detection): void {
-    const { desk, responder } = this.#options;
-    responder.respond(detection, desk.detection(detection, this.processes), this);
+    for (const detection of rules.sigma.detect(event, this.#facts)) this.detected(detection);
   }
 
   #hidden(event: NetworkEvent): void {

@@ -9,7 +9,7 @@ import {
   type SigmaMatch,
   type SigmaRuleSet,
 } from "../detect/detect.ts";
-import type { Detection, GuestDriver, GuestEvent } from "../model/model.ts";
+import type { Detection, EvidenceEvent, GuestDriver, GuestEvent } from "../model/model.ts";
 import type { ProcessTable } from "./process-table.ts";
 
 /** What a finding shows of the event, the most telling first. */
@@ -21,7 +21,21 @@ export class SigmaDesk {
   readonly #engine: SigmaEngine;
 
   constructor(rules: SigmaRuleSet) {
-    this.#engine = new SigmaEngine(rules);
+    // No guest's clock may close the windows of the others.
+    this.#engine = new SigmaEngine(rules, { timeFrom: "advance" });
+  }
+
+  /**
+   * Correlations whose windows are over by now, ms since 1970. The event of each detection is the
+   * last one that counted.
+   */
+  advance(timeMs: number): readonly Detection[] {
+    const matches = this.#engine.advance(timeMs);
+    if (matches.length === 0) return NONE;
+    return matches.flatMap((match) => {
+      const { origin } = match.event;
+      return origin === undefined ? [] : [detectionOf(match, origin, match.event)];
+    });
   }
 
   /** What holds with this event; every detection carries the tag `sigma` and those of its rule. */
@@ -46,15 +60,17 @@ export function guestFacts(os: GuestDriver["os"] | undefined, processes: Process
   };
 }
 
-function detectionOf(match: SigmaMatch, event: GuestEvent, view: SigmaEvent): Detection {
+function detectionOf(match: SigmaMatch, event: EvidenceEvent, view: SigmaEvent): Detection {
   const rule = match.kind === "rule" ? match.rule : match.correlation;
-  const field = TELLING.find((name) => view.get(name) !== undefined) ?? "ProcessId";
+  const telling = TELLING.find((name) => view.get(name) !== undefined);
+  // Of a window that closed little is known but what it counted.
+  const counted = match.kind === "correlation" ? String(match.figure) : String(event.pid);
   return {
     rule: rule.key,
     title: rule.title,
     severity: rule.severity,
-    field,
-    value: String(view.get(field)),
+    field: telling ?? (match.kind === "correlation" ? "count" : "ProcessId"),
+    value: telling === undefined ? counted : String(view.get(telling)),
     event,
     tags: ["sigma", ...rule.tags],
   };

@@ -85,6 +85,8 @@ interface Group extends Ending, Touched<Group> {
   readonly window: Window;
   /** Fields of the last event that correlations of this one ask for. */
   carried: ReadonlyArray<readonly [string, SigmaValue]>;
+  /** What the last event is a view of, for a window that is judged when it is over. */
+  origin: SigmaEvent["origin"];
 }
 
 /** A correlation and its place among the others. */
@@ -249,6 +251,7 @@ export class Correlator {
     this.#evictedSamples += group.window.forgotten;
     group.window.forgotten = 0;
     group.carried = carriedOf(node, event);
+    if (plan.closes) group.origin = event.origin;
     if (isNew) this.#ends.add(group, group.window.endMs);
     if (!plan.closes) found = joined(found, this.#judge(group, event, timeMs));
     this.#makeRoom();
@@ -274,8 +277,9 @@ export class Correlator {
     this.#remove(group);
     if (!group.node.plan.closes) return NONE;
     const { endMs } = group.window;
+    const carried = new Map(group.carried);
     return group.window.figures().flatMap((figure) => {
-      const event = new FieldsEvent(NO_SOURCE, endMs, new Map(group.carried));
+      const event = new FieldsEvent(NO_SOURCE, endMs, carried, group.origin);
       const match = matchOf(group, figure, event, endMs);
       return [match, ...this.#chain(match)];
     });
@@ -287,13 +291,14 @@ export class Correlator {
     const fields = new Map<string, SigmaValue>();
     for (const name of event.fieldNames()) fields.set(name, event.get(name));
     for (const [name, value] of group) fields.set(name, value);
-    return this.feed(correlation.key, new FieldsEvent(event.source, timeMs, fields), true);
+    const view = new FieldsEvent(event.source, timeMs, fields, event.origin);
+    return this.feed(correlation.key, view, true);
   }
 
   #add(node: Node, values: readonly string[], window: Window): Group {
     const key = groupKey(node, values);
     const places = { dueMs: 0, place: 0, older: undefined, newer: undefined };
-    const group: Group = { node, key, values, window, carried: [], ...places };
+    const group: Group = { node, key, values, window, carried: [], origin: undefined, ...places };
     this.#groups.set(key, group);
     this.#touched.add(group);
     return group;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // An event as rules see it: a log source and flat fields by name. Whoever has events, live, stored
 // or read from a file, wraps them so.
+import type { EvidenceEvent } from "../../model/model.ts";
 
 export type SigmaScalar = string | number;
 
@@ -25,6 +26,8 @@ export interface SigmaEvent {
   readonly source: EventSource;
   /** Milliseconds since 1970, by the clock of the event. */
   readonly timeMs: number;
+  /** What this is a view of, where it is one. */
+  readonly origin?: EvidenceEvent | undefined;
   get(field: string): SigmaValue;
   /** Names of all fields; keyword searches look at each. */
   fieldNames(): Iterable<string>;
@@ -34,12 +37,19 @@ export interface SigmaEvent {
 export class FieldsEvent implements SigmaEvent {
   readonly source: EventSource;
   readonly timeMs: number;
+  readonly origin: EvidenceEvent | undefined;
   readonly #fields: ReadonlyMap<string, SigmaValue>;
 
-  constructor(source: EventSource, timeMs: number, fields: ReadonlyMap<string, SigmaValue>) {
+  constructor(
+    source: EventSource,
+    timeMs: number,
+    fields: ReadonlyMap<string, SigmaValue>,
+    origin?: EvidenceEvent,
+  ) {
     this.source = source;
     this.timeMs = timeMs;
     this.#fields = fields;
+    this.origin = origin;
   }
 
   get(field: string): SigmaValue {

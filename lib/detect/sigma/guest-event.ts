@@ -247,20 +247,20 @@ function isFailed(event: GuestEvent): boolean {
 class GuestView implements SigmaEvent {
   readonly source: EventSource;
   readonly timeMs: number;
-  readonly #event: GuestEvent;
+  readonly origin: GuestEvent;
   readonly #facts: GuestFacts;
   readonly #columns: ReadonlyMap<string, Column<GuestEvent>>;
 
   constructor(event: GuestEvent, facts: GuestFacts, { sources, columns }: PreparedMapping) {
     this.source = sources[facts.product];
     this.timeMs = event.timeMs;
-    this.#event = event;
+    this.origin = event;
     this.#facts = facts;
     this.#columns = columns;
   }
 
   get(field: string): SigmaValue {
-    return this.#columns.get(field)?.(this.#event, this.#facts);
+    return this.#columns.get(field)?.(this.origin, this.#facts);
   }
 
   fieldNames(): Iterable<string> {
