@@ -271,7 +271,9 @@ export type LossReason =
   /** Named by the server: records that were in a ring which had to be given up. */
   | "quarantine"
   | "undecodable"
-  | "unnamed";
+  | "unnamed"
+  /** Named by the event store: its disk took no more. */
+  | "not-stored";
 
 /** Records that are known to be missing: a row of the timeline like any event. */
 export interface Loss {

@@ -35,6 +35,8 @@ const KEY_PURPOSE = "undercroft sealed log 1";
 
 /** A log that is being written. */
 export interface SealedLog {
+  /** Bytes of the file so far. */
+  readonly bytes: number;
   /**
    * Writes one batch of 1 byte to 64 MiB and returns when it is on disk. After a failure every
    * later append fails too: go on in a new log.
@@ -93,6 +95,7 @@ class LogFile implements SealedLog {
   readonly #fd: number;
   readonly #key: Buffer;
   #sequence = 1;
+  #bytes = 0;
   #state: "closed" | "failed" | "open" = "open";
 
   constructor(path: string, storeKey: KeyObject) {
@@ -104,6 +107,10 @@ class LogFile implements SealedLog {
     this.#write(Buffer.concat([head, headerTag(this.#key, head)]));
     // A file whose name is not on disk is not there after a power cut.
     attempt(path, "has a folder that cannot be written", () => syncFolder(dirname(path)));
+  }
+
+  get bytes(): number {
+    return this.#bytes;
   }
 
   append(batch: Uint8Array): void {
@@ -132,6 +139,7 @@ class LogFile implements SealedLog {
     try {
       for (let done = 0; done < bytes.length; ) done += writeSync(this.#fd, bytes, done);
       fsyncSync(this.#fd);
+      this.#bytes += bytes.length;
     } catch (cause) {
       this.#state = "failed";
       closeSync(this.#fd);
@@ -213,7 +221,8 @@ function nonceOf(sequence: number): Buffer {
   return nonce;
 }
 
-function syncFolder(path: string): void {
+/** Makes the names in a folder last. */
+export function syncFolder(path: string): void {
   const fd = openSync(path, "r");
   try {
     fsyncSync(fd);

@@ -3,9 +3,17 @@
 export { BatchBuilder, type ColumnBatch, readBatch, rowsOf } from "./column-batch.ts";
 export type { StoredRow } from "./columns.ts";
 export {
+  type EventStore,
+  type EventStoreOptions,
+  openEventStore,
+  type SearchRows,
+} from "./event-store.ts";
+export type { FieldValue, StorePredicate, StoreQuery } from "./predicate.ts";
+export {
   createSealedLog,
   readSealedLog,
   type SealedLog,
   type SealedLogContent,
 } from "./sealed-log.ts";
 export { readStoreKey } from "./store-key.ts";
+export type { StoreLimits, StoreStats, Unstored } from "./store-messages.ts";
