@@ -102,6 +102,7 @@ export class EventStore {
   #unnamed: Unstored[] = [];
   #timer: NodeJS.Timeout | undefined;
   #nextId = 1;
+  #storedId = 0;
   #isClosed = false;
   #failure: UndercroftError | undefined;
 
@@ -138,7 +139,7 @@ export class EventStore {
     const queue = new SearchQueue(() => this.#ask({ kind: "cancel", id }));
     this.#searches.set(id, queue);
     if (this.#failure !== undefined) queue.fail(this.#failure);
-    this.#ask({ kind: "query", id, query });
+    this.#ask({ kind: "query", id, query, after: this.#storedId });
     return queue;
   }
 
@@ -146,12 +147,12 @@ export class EventStore {
     return this.#askStats("stats");
   }
 
-  /** Resolves when all complete logs are folded. */
+  /** Folds everything that was acknowledged before. */
   settle(): Promise<StoreStats> {
     return this.#askStats("settle");
   }
 
-  /** Merges small segments. */
+  /** Folds everything and merges small segments. */
   compact(): Promise<StoreStats> {
     return this.#askStats("compact");
   }
@@ -189,6 +190,7 @@ export class EventStore {
     const waiting = this.#sent.get(message.id) ?? [];
     this.#sent.delete(message.id);
     if (message.kind === "stored") {
+      this.#storedId = message.id;
       for (const { resolve } of waiting) resolve();
       this.#nameLosses();
       return;
@@ -239,7 +241,8 @@ export class EventStore {
         if (answer.kind === "stats") resolve(answer.stats);
         else reject(storeError("the store does not answer"));
       });
-      this.#ask({ kind, id });
+      if (kind === "stats") this.#ask({ kind, id });
+      else this.#parts.log.postMessage({ kind, id } satisfies ToLog);
     });
   }
 

@@ -16,6 +16,22 @@ import type {
 
 const start = workerData as WorkerStart;
 const searches = new Map<number, Search>();
+/** The newest batch that came, and searches that wait for a newer one. */
+let newest = 0;
+let waiting: Array<{ readonly after: number; begin(): void }> = [];
+
+function arrived(after: number): Promise<void> {
+  if (after <= newest) return Promise.resolve();
+  return new Promise((begin) => waiting.push({ after, begin }));
+}
+
+function take(keeper: Keeper, { id, log, batch }: Extract<LogToKeeper, { kind: "batch" }>): void {
+  keeper.add(log, readBatch(batch));
+  newest = id;
+  const ready = waiting.filter(({ after }) => after <= newest);
+  waiting = waiting.filter(({ after }) => after > newest);
+  for (const { begin } of ready) begin();
+}
 
 const tell = (message: FromKeeper): void => parentPort?.postMessage(message);
 
@@ -25,9 +41,10 @@ function fail(cause: unknown, id?: number): void {
   tell({ kind: "failed", code, message, ...(id === undefined ? {} : { id }) });
 }
 
-async function search(id: number, one: Search): Promise<void> {
+async function search(id: number, one: Search, after: number): Promise<void> {
   searches.set(id, one);
   try {
+    await arrived(after);
     const complete = await one.run((rows) => tell({ kind: "rows", id, rows }));
     tell({ kind: "end", id, complete });
   } catch (cause) {
@@ -40,7 +57,7 @@ async function search(id: number, one: Search): Promise<void> {
 async function answer(keeper: Keeper, message: ToKeeper): Promise<void> {
   switch (message.kind) {
     case "query":
-      return search(message.id, new Search(keeper, message.query));
+      return search(message.id, new Search(keeper, message.query), message.after);
     case "cancel":
       searches.get(message.id)?.cancel();
       return;
@@ -52,16 +69,17 @@ async function answer(keeper: Keeper, message: ToKeeper): Promise<void> {
       parentPort?.close();
       return;
     default:
-      if (message.kind === "settle") await keeper.settle();
-      if (message.kind === "compact") await keeper.compact();
       tell({ kind: "stats", id: message.id, stats: keeper.stats });
   }
 }
 
-function hear(keeper: Keeper, message: LogToKeeper): void {
-  if (message.kind === "batch") keeper.add(message.log, readBatch(message.batch));
+async function hear(keeper: Keeper, message: LogToKeeper): Promise<void> {
+  if (message.kind === "batch") take(keeper, message);
   else if (message.kind === "complete") keeper.complete(message.log);
-  else {
+  else if (message.kind === "settle" || message.kind === "compact") {
+    await (message.kind === "settle" ? keeper.settle() : keeper.compact());
+    tell({ kind: "stats", id: message.id, stats: keeper.stats });
+  } else {
     const reply: KeeperToLog = { kind: "room", made: keeper.dropOldest() };
     start.port.postMessage(reply);
   }
@@ -69,7 +87,7 @@ function hear(keeper: Keeper, message: LogToKeeper): void {
 
 try {
   const keeper = await Keeper.open(start);
-  start.port.on("message", (message: LogToKeeper) => hear(keeper, message));
+  start.port.on("message", (message: LogToKeeper) => void hear(keeper, message));
   parentPort?.on("message", (message: ToKeeper) => void answer(keeper, message));
   tell({ kind: "ready", nextLog: keeper.nextLog });
 } catch (cause) {

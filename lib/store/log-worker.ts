@@ -86,7 +86,7 @@ function take(id: number, batch: Uint8Array<ArrayBuffer>): void {
     try {
       const log = store(batch);
       tell({ kind: "stored", id });
-      tellKeeper({ kind: "batch", log, batch }, [batch.buffer]);
+      tellKeeper({ kind: "batch", id, log, batch }, [batch.buffer]);
       break;
     } catch (cause) {
       if (tries < ROOM_TRIES_MAX && isFull(cause) && makeRoom()) continue;
@@ -140,7 +140,10 @@ function lostOf(bytes: Uint8Array): Unstored[] {
 parentPort?.on("message", (message: ToLog) => {
   if (message.kind === "open") next = message.firstLog;
   else if (message.kind === "batch") take(message.id, message.batch);
-  else {
+  else if (message.kind !== "close") {
+    roll();
+    tellKeeper(message);
+  } else {
     roll();
     tell({ kind: "closed" });
     port.close();

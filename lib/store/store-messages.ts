@@ -40,6 +40,8 @@ export interface Unstored {
 export type ToLog =
   | { readonly kind: "open"; readonly firstLog: number }
   | { readonly kind: "batch"; readonly id: number; readonly batch: Uint8Array<ArrayBuffer> }
+  /** Ends the current log and asks the keeper to fold it: its answer comes from there. */
+  | { readonly kind: "settle" | "compact"; readonly id: number }
   | { readonly kind: "close" };
 
 export type FromLog =
@@ -53,18 +55,30 @@ export type FromLog =
   | { readonly kind: "closed" };
 
 export type LogToKeeper =
-  | { readonly kind: "batch"; readonly log: number; readonly batch: Uint8Array<ArrayBuffer> }
+  | {
+      readonly kind: "batch";
+      readonly id: number;
+      readonly log: number;
+      readonly batch: Uint8Array<ArrayBuffer>;
+    }
   /** A log got its last batch and may be folded. */
   | { readonly kind: "complete"; readonly log: number }
+  | { readonly kind: "settle" | "compact"; readonly id: number }
   /** The disk is full: the oldest segment is to go. */
   | { readonly kind: "room" };
 
 export type KeeperToLog = { readonly kind: "room"; readonly made: boolean };
 
 export type ToKeeper =
-  | { readonly kind: "query"; readonly id: number; readonly query: StoreQuery }
+  | {
+      readonly kind: "query";
+      readonly id: number;
+      readonly query: StoreQuery;
+      /** The newest batch that was acknowledged: the search waits for it. */
+      readonly after: number;
+    }
   | { readonly kind: "cancel"; readonly id: number }
-  | { readonly kind: "stats" | "settle" | "compact"; readonly id: number }
+  | { readonly kind: "stats"; readonly id: number }
   | { readonly kind: "close" };
 
 export interface StoreStats {
