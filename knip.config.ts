@@ -15,6 +15,9 @@ const config: KnipConfig = {
     "lib/index.ts",
     // A process of its own, inside the demo's network namespace.
     "lib/cli/demo-peer.ts",
+    // Threads of the event store.
+    "lib/store/{keeper,log}-worker.ts",
+    "test/unit/store/store-child.ts",
     // A process of its own, for libvirt's sake.
     "lib/hypervisor/libvirt/libvirt-child.ts",
     ...faces,

@@ -7,6 +7,7 @@ import process from "node:process";
 import { isUndercroftError, UndercroftError } from "../errors/errors.ts";
 import { detect } from "./detect.ts";
 import { doctor, hook, protect, respond, status, unprotect } from "./domains.ts";
+import { checkStore, compactStore, storeStats } from "./event-store.ts";
 import { explain } from "./explain.ts";
 import { type CommandName, HELP } from "./help.ts";
 import { checkIndicators } from "./indicators.ts";
@@ -42,6 +43,9 @@ const commands: Readonly<Record<CommandName, (args: readonly string[]) => Promis
   "intel import": importIntel,
   "intel stats": intelStats,
   "intel lookup": lookupIntel,
+  "store check": checkStore,
+  "store stats": storeStats,
+  "store compact": compactStore,
 };
 
 /** Runs the program with its arguments and returns the exit status. */

@@ -29,6 +29,9 @@ Commands:
   intel import      read threat intelligence of any format
   intel stats       say what a file of indicators holds
   intel lookup      look values up in a file of indicators
+  store check       read an event store whole and say whether it is
+  store stats       say what an event store holds
+  store compact     fold and merge an event store's files
 
 Options:
   --help            print this, or the help of a command
@@ -80,6 +83,11 @@ Options:
   --placeholder NAME=VALUE
                       value of %NAME% in rules with expand; may be given again
   --policy FILE       what to do about it, in place of the default
+  --store DIR         keep everything that guests do in this folder, sealed
+  --store-key-file FILE
+                      the store's key: 64 hexadecimal digits, a file of mode 600
+  --store-key-command COMMAND
+                      or a shell command that prints it; or UNDERCROFT_STORE_KEY holds it
   --json              print every state change, finding and command as a line of JSON
 `,
   protect: `Usage: undercroft protect DOMAIN [OPTION]...
@@ -262,6 +270,34 @@ values that decided.
 Options:
   --placeholder NAME=VALUE  value of %NAME% in rules with expand; may be given again
   --json                    print each explanation as a line of JSON
+`,
+  "store check": `Usage: undercroft store check DIR [OPTION]...
+
+Reads every part of an event store that no server has open. Exit status 1 when something in
+it is damaged or missing.
+
+Options:
+  --store-key-file FILE        the store's key: 64 hexadecimal digits, a file of mode 600
+  --store-key-command COMMAND  or a shell command that prints it; or UNDERCROFT_STORE_KEY
+  --json                       print one JSON object
+`,
+  "store stats": `Usage: undercroft store stats DIR [OPTION]...
+
+Says what an event store holds that no server has open: rows, bytes, from when to when.
+
+Options:
+  --store-key-file FILE        the store's key: 64 hexadecimal digits, a file of mode 600
+  --store-key-command COMMAND  or a shell command that prints it; or UNDERCROFT_STORE_KEY
+  --json                       print one JSON object
+`,
+  "store compact": `Usage: undercroft store compact DIR [OPTION]...
+
+Folds the logs of an event store that no server has open and merges its small segments.
+
+Options:
+  --store-key-file FILE        the store's key: 64 hexadecimal digits, a file of mode 600
+  --store-key-command COMMAND  or a shell command that prints it; or UNDERCROFT_STORE_KEY
+  --json                       print one JSON object
 `,
 } as const;
 

@@ -6,11 +6,12 @@ import process from "node:process";
 import type { SigmaRuleSet } from "../detect/detect.ts";
 import { isUndercroftError, UndercroftError } from "../errors/errors.ts";
 import { HOLDER_CONTROL } from "../native/native.ts";
-import { createServer, type Server } from "../server/server.ts";
+import { createServer, EventRecorder, type Server } from "../server/server.ts";
 import { type IvshmemSource, openIvshmemRegion, type Region } from "../transport/transport.ts";
 import { decodeSuperblock, PAGE_BYTES, printable, SUPERBLOCK_LAYOUT } from "../wire/wire.ts";
 import { DomainHand, DomainService } from "./domain-service.ts";
 import { belowText, connectionOf, connectionOptions } from "./domains.ts";
+import { openNamedStore, STORE_OPTIONS } from "./event-store.ts";
 import { indicatorSummary, readIndicators, readPolicy } from "./indicators.ts";
 import { Interrupt } from "./interrupt.ts";
 import { toJson } from "./json.ts";
@@ -44,6 +45,8 @@ export async function serve(args: readonly string[]): Promise<number> {
     holder: { type: "string" },
     indicators: { type: "string" },
     policy: { type: "string" },
+    store: { type: "string" },
+    ...STORE_OPTIONS,
     rules: { type: "string" },
     ...PLACEHOLDER_OPTION,
     json: { type: "boolean" },
@@ -83,13 +86,27 @@ export async function serve(args: readonly string[]): Promise<number> {
         `${parsed.values.json === true ? toJson({ kind: "log", text }) : text}\n`,
       ),
   );
+  const endRecording = await record(server, parsed);
   try {
     if (isLibvirt) return await serveDomains(server, parsed, hand);
     if (control !== undefined) return await serveDevices(server, control);
     return await serveRegions(server, wanted, parsed.values.json === true);
   } finally {
     reload.close();
+    await endRecording();
   }
+}
+
+/** Begins to store what the server tells, where a store is named; the result ends it. */
+async function record(server: Server, parsed: Arguments): Promise<() => Promise<void>> {
+  const folder = textOption(parsed, "store");
+  if (folder === undefined) return async () => undefined;
+  const store = await openNamedStore("serve", parsed, folder);
+  const recorder = new EventRecorder(server, store);
+  return async () => {
+    recorder.close();
+    await store.close();
+  };
 }
 
 /** Serves guests that were named, until a signal. */

@@ -10,6 +10,7 @@ export {
   type ServerOptions,
 } from "./composition.ts";
 export type { Listener } from "./emitter.ts";
+export { EventRecorder } from "./event-recorder.ts";
 export type { NetworkStats } from "./guest-network.ts";
 export { networkDigests } from "./network-digests.ts";
 export type {

@@ -79,6 +79,16 @@ export class ColumnEngine {
     return this.#withConnection((connection) => copy(connection, select));
   }
 
+  /** Rows of a Parquet file, every column of which is read. */
+  count(fd: number): Promise<number> {
+    return this.#withConnection(async (connection) => {
+      const counts = `SELECT count(COLUMNS(*)) FROM ${tableOf([fd])}`;
+      const [row = []] = (await connection.runAndReadAll(counts)).getRows();
+      const [first, ...others] = row.map(Number);
+      return others.every((count) => count === first) ? (first ?? -1) : -1;
+    });
+  }
+
   // What a connection made for itself goes with it.
   async #withConnection<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
     const connection = await this.connect();

@@ -152,6 +152,11 @@ export class EventStore {
     return this.#askStats("settle");
   }
 
+  /** Folds everything and reads it whole; damaged files are named in the result. */
+  check(): Promise<StoreStats> {
+    return this.#askStats("check");
+  }
+
   /** Folds everything and merges small segments. */
   compact(): Promise<StoreStats> {
     return this.#askStats("compact");
@@ -233,7 +238,7 @@ export class EventStore {
     this.#parts.keeper.postMessage(message);
   }
 
-  #askStats(kind: "compact" | "settle" | "stats"): Promise<StoreStats> {
+  #askStats(kind: "check" | "compact" | "settle" | "stats"): Promise<StoreStats> {
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       if (this.#failure !== undefined) reject(this.#failure);

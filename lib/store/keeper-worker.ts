@@ -76,8 +76,8 @@ async function answer(keeper: Keeper, message: ToKeeper): Promise<void> {
 async function hear(keeper: Keeper, message: LogToKeeper): Promise<void> {
   if (message.kind === "batch") take(keeper, message);
   else if (message.kind === "complete") keeper.complete(message.log);
-  else if (message.kind === "settle" || message.kind === "compact") {
-    await (message.kind === "settle" ? keeper.settle() : keeper.compact());
+  else if (message.kind !== "room") {
+    await keeper[message.kind]();
     tell({ kind: "stats", id: message.id, stats: keeper.stats });
   } else {
     const reply: KeeperToLog = { kind: "room", made: keeper.dropOldest() };

@@ -184,6 +184,24 @@ export class Keeper {
     }
   }
 
+  /** Reads every part; those that are damaged or hold too few rows are named in the stats. */
+  async check(): Promise<void> {
+    await this.settle();
+    for (const part of this.#manifest.segments.flatMap(({ parts }) => parts)) {
+      const isWhole = await this.#isWhole(part).catch(() => false);
+      if (!isWhole && !this.#damaged.includes(part.file)) this.#damaged.push(part.file);
+    }
+  }
+
+  async #isWhole({ file, rows }: Part): Promise<boolean> {
+    const fd = this.cache.acquire(file);
+    try {
+      return (await this.engine.count(fd)) === rows;
+    } finally {
+      this.cache.release(file);
+    }
+  }
+
   /** Gives up the oldest segment; false when there is none. */
   dropOldest(): boolean {
     const [oldest, ...rest] = this.#manifest.segments;

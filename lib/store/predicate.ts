@@ -29,6 +29,8 @@ export type StorePredicate =
 
 export interface StoreQuery {
   readonly where?: StorePredicate;
+  /** In place of `where`: conditions in SQL for the shapes that can match, made by the search room. */
+  readonly compiled?: ReadonlyMap<EventShape, SqlCondition>;
   readonly kinds?: readonly StoredKind[];
   /** Milliseconds since 1970, both inclusive. */
   readonly fromMs?: number;
@@ -55,8 +57,10 @@ const COMPARISONS: Readonly<Record<string, string>> = {
 
 /** Translates a query for one shape; undefined: no row of that shape can match. */
 export function conditionOf(query: StoreQuery, shape: EventShape): SqlCondition | undefined {
-  const writer = new ConditionWriter(shape);
-  const parts: string[] = [];
+  const compiled = query.compiled?.get(shape);
+  if (query.compiled !== undefined && compiled === undefined) return undefined;
+  const writer = new ConditionWriter(shape, compiled?.values);
+  const parts: string[] = compiled === undefined ? [] : [`(${compiled.sql})`];
   if (query.kinds !== undefined) {
     const kinds = query.kinds.filter((kind) => KIND_SHAPES[kind] === shape);
     if (kinds.length === 0) return undefined;
@@ -75,10 +79,11 @@ const NEVER = "false";
 const ALWAYS = "true";
 
 class ConditionWriter {
-  readonly values: Array<boolean | number | string> = [];
+  readonly values: Array<boolean | number | string>;
   readonly #columns: ReadonlyMap<string, Column>;
 
-  constructor(shape: EventShape) {
+  constructor(shape: EventShape, values: SqlCondition["values"] = []) {
+    this.values = [...values];
     this.#columns = new Map(columnsOf(shape).map((column) => [column.name, column]));
   }
 

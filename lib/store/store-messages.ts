@@ -41,7 +41,7 @@ export type ToLog =
   | { readonly kind: "open"; readonly firstLog: number }
   | { readonly kind: "batch"; readonly id: number; readonly batch: Uint8Array<ArrayBuffer> }
   /** Ends the current log and asks the keeper to fold it: its answer comes from there. */
-  | { readonly kind: "settle" | "compact"; readonly id: number }
+  | { readonly kind: "settle" | "check" | "compact"; readonly id: number }
   | { readonly kind: "close" };
 
 export type FromLog =
@@ -63,7 +63,7 @@ export type LogToKeeper =
     }
   /** A log got its last batch and may be folded. */
   | { readonly kind: "complete"; readonly log: number }
-  | { readonly kind: "settle" | "compact"; readonly id: number }
+  | { readonly kind: "settle" | "check" | "compact"; readonly id: number }
   /** The disk is full: the oldest segment is to go. */
   | { readonly kind: "room" };
 

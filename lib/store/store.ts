@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Face of the store room: what is written to disk about guests, sealed with a key.
 export { BatchBuilder, type ColumnBatch, readBatch, rowsOf } from "./column-batch.ts";
-export type { StoredRow } from "./columns.ts";
+export { SHAPE_COLUMNS, type StoredRow } from "./columns.ts";
 export {
   type EventStore,
   type EventStoreOptions,
   openEventStore,
   type SearchRows,
 } from "./event-store.ts";
-export type { FieldValue, StorePredicate, StoreQuery } from "./predicate.ts";
+export type { FieldValue, SqlCondition, StorePredicate, StoreQuery } from "./predicate.ts";
 export {
   createSealedLog,
   readSealedLog,
@@ -17,3 +17,4 @@ export {
 } from "./sealed-log.ts";
 export { readStoreKey } from "./store-key.ts";
 export type { StoreLimits, StoreStats, Unstored } from "./store-messages.ts";
+export { escapeText } from "./text-escape.ts";
