@@ -40,7 +40,7 @@ export interface Manifest {
   readonly removedRows: number;
 }
 
-export const EMPTY_MANIFEST: Manifest = {
+const EMPTY_MANIFEST: Manifest = {
   version: 1,
   nextSegment: 1,
   firstLog: 1,

@@ -50,7 +50,7 @@ const files = (count: number): StoredEvent[] =>
     file({ sequence: at, timeMs: NOW + at, pid: at, path: `/srv/${at % 7}/Name%${at}` }),
   );
 
-test("every event of every kind comes back whole: from the log, folded, after a restart", async () => {
+test("every event of every kind comes back whole, from the log and folded", async () => {
   const events = fc.sample(oneOfEach, 12).flat();
   const ageMsMax = Number.POSITIVE_INFINITY;
   let store = await open({ repeatMs: 0, limits: { ageMsMax } });
@@ -75,7 +75,7 @@ test("every event of every kind comes back whole: from the log, folded, after a 
   expect(isWhole(folded.slice(1))).toBe(false);
 });
 
-test("searches find by number, text, time and kind, newest first, across log and segments", async () => {
+test("searches find by number, text, time and kind, newest first, in logs and segments", async () => {
   const store = await open({ limits: { logRows: 100 } });
   const events = files(250);
   for (let at = 0; at < 250; at += 50) await store.append(events.slice(at, at + 50));
