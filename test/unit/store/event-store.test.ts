@@ -75,7 +75,7 @@ test("every event of every kind comes back whole, from the log and folded", asyn
   expect(isWhole(folded.slice(1))).toBe(false);
 });
 
-test("searches find by number, text, time and kind, newest first, in logs and segments", async () => {
+test("searches find by number, text, time and kind, newest first, in logs and parts", async () => {
   const store = await open({ limits: { logRows: 100 } });
   const events = files(250);
   for (let at = 0; at < 250; at += 50) await store.append(events.slice(at, at + 50));
