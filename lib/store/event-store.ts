@@ -147,7 +147,7 @@ export class EventStore {
     return this.#askStats("stats");
   }
 
-  /** Folds everything that was acknowledged before. */
+  /** Stores and folds everything that was appended before. */
   settle(): Promise<StoreStats> {
     return this.#askStats("settle");
   }
@@ -246,8 +246,12 @@ export class EventStore {
         if (answer.kind === "stats") resolve(answer.stats);
         else reject(storeError("the store does not answer"));
       });
-      if (kind === "stats") this.#ask({ kind, id });
-      else this.#parts.log.postMessage({ kind, id } satisfies ToLog);
+      if (kind === "stats") {
+        this.#ask({ kind, id });
+        return;
+      }
+      this.#flush();
+      this.#parts.log.postMessage({ kind, id } satisfies ToLog);
     });
   }
 

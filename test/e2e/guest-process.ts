@@ -19,13 +19,20 @@ export interface GuestProcess {
   stop(): Promise<void>;
 }
 
-/** Makes a region and starts a guest on it, which plays the demo's intrusion when told "begin". */
-export async function startGuestProcess(directory: string, name: string): Promise<GuestProcess> {
+/**
+ * Makes a region and starts a guest on it, which plays the demo's intrusion when told "begin" and
+ * writes about so many bytes of other records a minute.
+ */
+export async function startGuestProcess(
+  directory: string,
+  name: string,
+  bytesPerMinute = 600_000,
+): Promise<GuestProcess> {
   const program = await buildSimulatedGuest();
   const path = join(directory, name);
   createRegionFile(path, regionBytes);
   const args = [
-    ...["--region", path, "--rate", "600000", "--scenario", "intrusion"],
+    ...["--region", path, "--rate", String(bytesPerMinute), "--scenario", "intrusion"],
     ...["--payload-sha256", DEMO_PAYLOAD_SHA256, "--payload-path", DEMO.payloadPath],
     ...["--secret-path", DEMO.secretPath, "--open-path", DEMO.openPath],
     ...["--miner-path", `/opt/${DEMO.minerName}`, "--stage-url", DEMO.stageUrl],
