@@ -18,6 +18,7 @@ const config: KnipConfig = {
     // Threads of the event store.
     "lib/store/{keeper,log}-worker.ts",
     "test/unit/store/store-child.ts",
+    "test/e2e/full-disk-child.ts",
     // A process of its own, for libvirt's sake.
     "lib/hypervisor/libvirt/libvirt-child.ts",
     ...faces,

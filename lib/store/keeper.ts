@@ -264,8 +264,17 @@ export class Keeper {
   }
 
   async #foldTail(tail: Tail): Promise<void> {
-    const id = this.#manifest.nextSegment;
     const parts: Part[] = [];
+    try {
+      await this.#foldShapes(tail, parts);
+    } catch (cause) {
+      this.#remove(parts);
+      throw cause;
+    }
+  }
+
+  async #foldShapes(tail: Tail, parts: Part[]): Promise<void> {
+    const id = this.#manifest.nextSegment;
     for (const shape of shapesOf(tail.batches)) {
       const rows = tail.batches.flatMap(({ tables }) =>
         tables.filter((table) => table.shape === shape).map((table) => table.rows),

@@ -99,10 +99,14 @@ export function sealPart(path: string, key: KeyObject, fd: number): number {
       }
       log.append(chunk);
     }
-  } finally {
     log.close();
+    return log.bytes;
+  } catch (cause) {
+    log.close();
+    // Half a part is only in the way, most of all on a full disk.
+    rmSync(path, { force: true });
+    throw cause;
   }
-  return log.bytes;
 }
 
 /**

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // A guest that is killed in the middle of a storm of events: what it did before is in the store,
 // the rest of its rings too, and what is missing is named.
+import { execFileSync } from "node:child_process";
 import { createSecretKey, randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { createServer, EventRecorder } from "../../lib/server/server.ts";
 import { openEventStore } from "../../lib/store/store.ts";
@@ -64,5 +66,22 @@ test("a guest killed in a storm leaves its events, the undrained ones among them
     region.close();
     rmSync(directory, { recursive: true });
     rmSync(folder, { recursive: true });
+  }
+});
+
+test("a full disk costs the oldest segments; what it does not take is a named loss", () => {
+  const directory = mkdtempSync("/tmp/uc-full-");
+  try {
+    const script = `mount -t tmpfs -o size=2600k none ${directory} && exec "$0" "$1" ${directory}`;
+    const child = fileURLToPath(new URL("./full-disk-child.ts", import.meta.url));
+    const args = ["--map-root-user", "--mount", "sh", "-c", script, process.execPath, child];
+    const counts = JSON.parse(execFileSync("unshare", args, { encoding: "utf8" })) as {
+      readonly [name in "lost" | "refused" | "removed" | "rows" | "stored"]: number;
+    };
+    expect(counts.removed).toBeGreaterThan(0);
+    expect(counts.lost).toBe(counts.refused);
+    expect(counts.rows).toBe(counts.stored - counts.removed);
+  } finally {
+    rmSync(directory, { recursive: true });
   }
 });
