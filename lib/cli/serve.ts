@@ -78,6 +78,7 @@ export async function serve(args: readonly string[]): Promise<number> {
   });
   if (parsed.values.json === true) writeJson(server);
   else process.stdout.write(`${indicatorSummary(indicators)}${rulesSummary(rules)}\n`);
+  const endRecording = await record(server, parsed);
   const reload = new Reload(
     server,
     { policy: textOption(parsed, "policy"), indicators: file },
@@ -86,7 +87,6 @@ export async function serve(args: readonly string[]): Promise<number> {
         `${parsed.values.json === true ? toJson({ kind: "log", text }) : text}\n`,
       ),
   );
-  const endRecording = await record(server, parsed);
   try {
     if (isLibvirt) return await serveDomains(server, parsed, hand);
     if (control !== undefined) return await serveDevices(server, control);
