@@ -15,6 +15,7 @@ import {
   type ServiceGuest,
   type ServiceRequest,
 } from "../hypervisor/hypervisor.ts";
+import { HOLDER_CONTROL } from "../native/native.ts";
 import type { HypervisorActions, HypervisorRequest, Server } from "../server/server.ts";
 import { createRegionFile, type IvshmemRegion, openIvshmemRegion } from "../transport/transport.ts";
 
@@ -68,6 +69,7 @@ export class DomainService {
       hooks: {
         attach: (guest) => this.#attach(guest),
         release: (guest) => this.#release(guest),
+        interfaces: ({ name, taps }) => server.setInterfaces(name, interfacesOf(taps)),
         liveness: ({ name }, liveness: DomainLiveness) => server.setLiveness(name, liveness),
       },
     });
@@ -142,6 +144,7 @@ export class DomainService {
         ...{ events, loss: { named: loss.named, unaccounted: loss.unaccounted }, interfaces },
         findings: findings.filter((finding) => finding.guest === guest.name).length,
         region: known?.regionPath,
+        wakeUps: known?.held === undefined ? "polling" : "doorbells",
       });
     }
     const isOpen = await this.#addOffline(guests, served);
@@ -167,17 +170,19 @@ export class DomainService {
 
   #attach(guest: ServiceGuest): void {
     const { server } = this.#options;
-    const { name, uuid, regionPath, regionBytes, regionUid, taps } = guest;
-    const region = openIvshmemRegion({
-      ...{ path: regionPath, bytes: regionBytes, uid: regionUid, mode: regionMode },
-    });
+    const { name, uuid, regionPath, regionBytes, regionUid, held, taps } = guest;
+    const region = openIvshmemRegion(
+      held === undefined
+        ? { path: regionPath, bytes: regionBytes, uid: regionUid, mode: regionMode }
+        : { holder: HOLDER_CONTROL, guest: held },
+    );
     try {
       this.#options.onAttach(name);
       server.attachGuest({
         name,
         region,
         id: uuid,
-        interfaces: taps.map((tap) => ({ name: tap })),
+        interfaces: interfacesOf(taps),
       });
     } catch (cause) {
       region.close();
@@ -191,6 +196,10 @@ export class DomainService {
     this.#regions.get(uuid)?.close();
     this.#regions.delete(uuid);
   }
+}
+
+function interfacesOf(taps: readonly string[]): { readonly name: string }[] {
+  return taps.map((name) => ({ name }));
 }
 
 /** One that an earlier service left is taken on, so that the redirector need not be restarted. */

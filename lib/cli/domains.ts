@@ -32,6 +32,9 @@ const hookLogDefault = "/var/log/undercroft-hook.log";
 /** A memory dump of a large guest takes its time. */
 const respondMsMax = 600_000;
 const attachMsMax = 10_000;
+/** A driver that is there finds a device within seconds. */
+const registerMsMax = 20_000;
+const registerLookMs = 500;
 
 /** Where libvirt and the service are. */
 export function connectionOf(parsed: Arguments): {
@@ -48,6 +51,7 @@ export async function protect(args: readonly string[]): Promise<number> {
     ...connectionOptions,
     live: { type: "boolean" },
     size: { type: "string" },
+    doorbell: { type: "boolean" },
   } as const;
   const parsed = readArguments("protect", args, options, ["DOMAIN"]);
   const [domain = ""] = parsed.operands;
@@ -60,11 +64,40 @@ export async function protect(args: readonly string[]): Promise<number> {
     protectDomain(libvirt, domain, {
       live: parsed.values.live === true,
       ...(bytes === undefined ? {} : { bytes }),
+      ...(parsed.values.doorbell === true ? { wakeUps: "doorbells" as const } : {}),
     }),
   );
   const what = change.isChanged ? "protected" : "protected already";
   const when = change.holds === "now" ? "it holds now" : "it holds from its next start";
-  return tell(`${change.name}: ${what}; ${when}`);
+  tell(`${change.name}: ${what}; ${when}`);
+  if (change.problem !== undefined) {
+    process.stderr.write(`undercroft: not plugged in: ${printable(change.problem)}\n`);
+    return 1;
+  }
+  if (parsed.values.live !== true || change.holds !== "now") return 0;
+  return tell(`${change.name}: ${await driverText(parsed, change.uuid)}`);
+}
+
+/** What became of a device that was plugged in: only a driver knows whether it can use it. */
+async function driverText(parsed: Arguments, uuid: string): Promise<string> {
+  const endMs = performance.now() + registerMsMax;
+  while (performance.now() < endMs) {
+    let guests: readonly (GuestStatus & { readonly uuid?: string })[];
+    try {
+      const { socketPath } = connectionOf(parsed);
+      guests = (await askService(socketPath, { ask: "status" })).guests as typeof guests;
+    } catch (cause) {
+      if (!isUndercroftError(cause)) throw cause;
+      return "no service is there to serve it";
+    }
+    const state = guests.find((guest) => guest.uuid === uuid)?.state;
+    if (state !== undefined && state !== "offline") return "its driver has registered";
+    await new Promise((resolve) => setTimeout(resolve, registerLookMs));
+  }
+  return (
+    "its driver has not registered; load it, or if its log says that the device has no " +
+    "memory, start the domain anew"
+  );
 }
 
 /** Runs `undercroft unprotect`. */
@@ -100,7 +133,8 @@ export async function status(args: readonly string[]): Promise<number> {
   for (const one of guests) {
     const loss = one.loss === undefined ? "" : `, loss ${one.loss.named}+${one.loss.unaccounted}`;
     const events = one.events === undefined ? "" : `: ${one.events} events${loss}`;
-    process.stdout.write(`${printable(one.name)} ${one.state}${events}\n`);
+    const wakeUps = one.wakeUps === "doorbells" ? " (doorbells)" : "";
+    process.stdout.write(`${printable(one.name)} ${one.state}${wakeUps}${events}\n`);
   }
   return 0;
 }
@@ -197,6 +231,7 @@ export function belowText(record: BelowRecord): string {
 interface GuestStatus {
   readonly name: string;
   readonly state: string;
+  readonly wakeUps?: "polling" | "doorbells";
   readonly events?: number;
   readonly loss?: { readonly named: number; readonly unaccounted: number };
 }

@@ -97,8 +97,12 @@ device through which its driver speaks. Doing it again changes nothing.
 
 Options:
   --size MIB         size of the region in MiB, a power of two, default 32
-  --live             plug the device into the running machine, too
+  --doorbell         wake driver and server in place of polling; the domain then needs
+                     the holder to start, and cannot be migrated or saved
+  --live             plug the device into the running machine, too; exit status 1 when it
+                     does not take it, and has it from its next start
   --connect URI      libvirt's address, default qemu:///system
+  --socket PATH      where the service listens, default /run/undercroft/service.sock
 `,
   unprotect: `Usage: undercroft unprotect DOMAIN [OPTION]...
 

@@ -46,6 +46,7 @@ export {
   regionDeviceXml,
   regionName,
   type ShmemDevice,
+  type WakeUps,
 } from "./libvirt/domain-xml.ts";
 export { type HookCall, type HookReport, runHook } from "./libvirt/hook.ts";
 export {
@@ -63,6 +64,7 @@ export {
 } from "./libvirt/protect.ts";
 export {
   provisionRegion,
+  type RegionHome,
   type RegionOwner,
   regionOwner,
   regionPath,

@@ -13,7 +13,10 @@ export const SERVICE_SOCKET = "/run/undercroft/service.sock";
 export interface ServiceGuest {
   readonly name: string;
   readonly uuid: string;
+  /** The region's file, or the holder's socket for its QEMU. */
   readonly regionPath: string;
+  /** Its name at the holder, where it has doorbells. */
+  readonly held?: string;
   readonly regionBytes: number;
   /** User that the region's file must belong to. */
   readonly regionUid: number;

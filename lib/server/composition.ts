@@ -192,7 +192,7 @@ export class Server {
       ...(earlier === undefined ? {} : { earlier }),
       hooks: {
         awake: () => this.#loop.wake(),
-        registered: () => this.#watch(name, id, interfaces),
+        registered: () => this.#watch(name, id, service.interfaces),
         network: (events) => this.#network.events(service, events),
         interfaces: () => this.#taps.statsOf(name),
       },
@@ -220,6 +220,18 @@ export class Server {
     this.#data.add(service.stream);
     this.#loop.wake();
     return service.registration.record;
+  }
+
+  /**
+   * Replaces a guest's network interfaces: one that is new is watched at once where the guest is
+   * registered, one that is gone is no longer.
+   * @throws {UndercroftError} ERR_UC_GUEST_UNKNOWN, ERR_UC_LAYOUT
+   */
+  setInterfaces(name: string, interfaces: readonly GuestInterface[]): void {
+    const service = this.#guest(name);
+    service.interfaces = interfaces;
+    this.#taps.unwatch(name, interfaces);
+    if (service.registration.session !== undefined) this.#watch(name, service.id, interfaces);
   }
 
   /**

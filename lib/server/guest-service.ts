@@ -85,6 +85,8 @@ export class GuestService {
   readonly commands: CommandChannel;
   readonly network: GuestNetwork;
   readonly processes: ProcessTable = new ProcessTable();
+  /** Its network interfaces now. */
+  interfaces: readonly GuestInterface[];
   readonly #options: GuestServiceOptions;
   readonly #guestClock: GuestClock;
   readonly #windows = new WindowsNames();
@@ -103,6 +105,7 @@ export class GuestService {
 
   constructor(options: GuestServiceOptions) {
     this.#options = options;
+    this.interfaces = options.interfaces;
     const { name, region, superblock, clock } = options;
     const { layout } = superblock;
     this.#guestClock = new GuestClock(clock);
@@ -153,10 +156,6 @@ export class GuestService {
 
   get id(): string {
     return this.#options.id;
-  }
-
-  get interfaces(): readonly GuestInterface[] {
-    return this.#options.interfaces;
   }
 
   get name(): string {

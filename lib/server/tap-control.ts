@@ -132,9 +132,14 @@ export class TapControl {
     }
   }
 
-  /** Stops watching a guest. Rules at its taps stay until they expire or are removed. */
-  unwatch(guest: string): void {
-    for (const slot of [...this.#slots.values()].filter((one) => one.guest === guest)) {
+  /**
+   * Stops watching a guest, except at the interfaces that it still has. Rules at its taps stay
+   * until they expire or are removed.
+   */
+  unwatch(guest: string, still: readonly GuestInterface[] = []): void {
+    const names = new Set(still.map(({ name }) => name));
+    for (const slot of [...this.#slots.values()]) {
+      if (slot.guest !== guest || names.has(slot.watched.name)) continue;
       this.#slots.delete(slot.slot);
       this.#lanes.delete(slot.lane);
       if (this.#isReady) this.#send({ kind: "redirect-stop", slot: slot.slot }, SERVER);

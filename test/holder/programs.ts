@@ -21,7 +21,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Holder } from "../../lib/native/native.ts";
 import { compile, ROOT } from "../addon/compile.ts";
 
-const HOLDER_PROGRAM: string = `${ROOT}build/undercroft-holder`;
+/** The holder as it is shipped. */
+export const HOLDER_PROGRAM: string = `${ROOT}build/undercroft-holder`;
 const WAIT_MS = 10_000;
 
 const built = new Map<string, string>();
@@ -40,6 +41,11 @@ export function sanitizedHolder(): string {
   return program("holder-sanitized", lists.holder, [
     ...["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"],
   ]);
+}
+
+/** A service manager as far as the holder needs one. */
+export function serviceManager(): string {
+  return program("service-manager", ["test/holder/service-manager.c"]);
 }
 
 /** A child process that is spoken to line by line. */
@@ -138,7 +144,7 @@ export class HolderRig {
 
   /** A service manager with a holder; lines of the holder's are its errors. */
   async startManaged(): Promise<LineProcess> {
-    const path = program("service-manager", ["test/holder/service-manager.c"]);
+    const path = serviceManager();
     const run = [this.#program, "--directory", join(this.directory, "run")];
     const manager = this.#own(new LineProcess(path, [join(this.directory, "notify"), ...run]));
     await manager.line("ready");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A libvirtd of its own for tests, in network and mount namespaces that end with the test: its
 // configuration, state, sockets, hooks, bridge, taps and regions touch nothing outside. Used by
-// libvirt.test.ts.
+// libvirt-scene.ts.
 import { type ChildProcess, execFile, execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
@@ -27,6 +27,7 @@ const covered = [
   "/var/lib/libvirt",
   "/var/log/libvirt",
   "/run/libvirt",
+  "/run/undercroft-holder",
   "/dev/shm",
 ];
 
@@ -114,12 +115,16 @@ export class LibvirtRig {
 
   /** Starts a command of ours that goes on, as little allowed as the units allow it. */
   start(capabilities: readonly string[], ...words: readonly string[]): ChildProcess {
+    const [program = "", ...args] = [...this.as(capabilities), process.execPath, CLI, ...words];
+    return spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
+  }
+
+  /** Words that run a program in the rig as the services' user, with nothing but these rights. */
+  as(capabilities: readonly string[]): string[] {
     const kept = capabilities.map((name) => `+${name}`).join(",");
     const drop = ["--reuid", "nobody", "--regid", "kvm", "--clear-groups", "--no-new-privs"];
     const caps = kept === "" ? [] : ["--inh-caps", kept, "--ambient-caps", kept];
-    const as = ["setpriv", ...drop, ...caps, "--", process.execPath, CLI];
-    const [program = "", ...args] = [...this.enter, ...as, ...words];
-    return spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
+    return [...this.enter, "setpriv", ...drop, ...caps, "--"];
   }
 
   async startLibvirtd(): Promise<void> {

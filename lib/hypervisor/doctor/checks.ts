@@ -99,6 +99,7 @@ function leftovers({ regions, domains, libvirtProblem }: DoctorFacts): Complaint
 function spaceComplaints({ domains, regions, sharedMemoryFree }: DoctorFacts): Complaint[] {
   let wanted = 0;
   for (const { uuid, state, description } of domains) {
+    if (description.region?.held !== undefined) continue;
     if (state === "off" && !regions.has(uuid)) wanted += description.region?.bytes ?? 0;
   }
   if (wanted <= sharedMemoryFree) return [];
@@ -117,20 +118,27 @@ function domainComplaints(facts: DoctorFacts, domain: DomainFact): Complaint[] {
     complaints.push({ about: name, problem, fix });
   };
   const again = `undercroft unprotect ${name}; undercroft protect ${name}`;
-  const { bytes } = region;
-  if (region.model !== "ivshmem-plain") {
+  const { bytes, held } = region;
+  if (region.model !== "ivshmem-plain" && held === undefined) {
     complain(`its device is ${region.model || "of no model"}, not ivshmem-plain`, again);
   }
-  if (!region.isKept) {
+  if (!region.isKept && held === undefined) {
     complain("its device keeps it from being migrated, saved or snapshotted with memory", again);
   }
   if (!Number.isInteger(Math.log2(bytes)) || bytes < regionBytesMin) {
     complain(`its region of ${bytes} bytes is no power of two of 1 MiB and more`, again);
   }
+  if (held !== undefined && facts.holder === undefined) {
+    const problem = "it has doorbells and the holder does not answer: it cannot start";
+    complain(problem, "systemctl enable --now undercroft-holder");
+  }
   if (state === "off") return complaints;
   const file = facts.regions.get(uuid);
   const restart = `virsh shutdown ${name}; virsh start ${name}`;
-  if (file === undefined) complain("it runs without its region's file", restart);
+  if (held !== undefined) {
+    const isLost = facts.holder?.find((guest) => guest.name === held)?.pid === undefined;
+    if (facts.holder !== undefined && isLost) complain("the holder has lost its QEMU", restart);
+  } else if (file === undefined) complain("it runs without its region's file", restart);
   else for (const problem of fileComplaints(domain, file, bytes)) complain(problem, restart);
   if (facts.service === undefined) return complaints;
   const served = facts.service.guests.find((guest) => guest.uuid === uuid);

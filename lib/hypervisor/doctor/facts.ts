@@ -11,6 +11,8 @@ import {
   statfsSync,
 } from "node:fs";
 import { delimiter, join } from "node:path";
+import { isUndercroftError } from "../../errors/errors.ts";
+import { type HeldGuest, Holder } from "../../native/native.ts";
 import { type DomainDescription, readDomainXml } from "../libvirt/domain-xml.ts";
 import { type DomainState, openLibvirt } from "../libvirt/libvirt.ts";
 import { regionOwner } from "../libvirt/region-provision.ts";
@@ -57,6 +59,8 @@ export interface DoctorFacts {
   readonly domains: readonly DomainFact[];
   /** Regions by the UUID in their name. */
   readonly regions: ReadonlyMap<string, FileFact>;
+  /** Guests at the holder; undefined: it does not answer. */
+  readonly holder: readonly HeldGuest[] | undefined;
   readonly sharedMemoryFree: number;
   readonly missingPrograms: readonly string[];
 }
@@ -85,6 +89,7 @@ export async function gatherFacts({ uri, socketPath }: DoctorPlaces): Promise<Do
     libvirtProblem: problem,
     domains,
     regions: regionsThere(),
+    holder: heldGuests(),
     sharedMemoryFree: freeBytes(),
     missingPrograms: programs.filter((name) => !isProgram(name)),
   };
@@ -151,6 +156,15 @@ function fileFact(path: string): FileFact | undefined {
     return undefined;
   }
   return { isFile: stat.isFile(), mode: stat.mode & 0o7777, uid: stat.uid, bytes: stat.size };
+}
+
+function heldGuests(): readonly HeldGuest[] | undefined {
+  try {
+    return new Holder().list();
+  } catch (cause) {
+    if (!isUndercroftError(cause)) throw cause;
+    return undefined;
+  }
 }
 
 function freeBytes(): number {

@@ -16,6 +16,7 @@ export interface DomainInfo {
 }
 
 type EventCallback = (connection: Handle, domain: Handle, event: number, detail: number) => number;
+type DeviceCallback = (connection: Handle, domain: Handle, alias: string) => number;
 
 const library = koffi.load("libvirt.so.0");
 for (const name of ["virConnect", "virDomain", "virDomainSnapshot"]) koffi.opaque(name);
@@ -29,6 +30,9 @@ koffi.struct("virDomainInfo", {
 });
 const eventPrototype = koffi.proto(
   "int lifecycleCallback(virConnect *, virDomain *, int event, int detail, void *opaque)",
+);
+const devicePrototype = koffi.proto(
+  "int deviceCallback(virConnect *, virDomain *, str alias, void *opaque)",
 );
 
 /** The calls by their names without "vir"; a negative number or null is a failure. */
@@ -110,6 +114,11 @@ export function runEventLoop(failed: (cause: unknown) => void): void {
 /** Makes a lifecycle callback; it must return a number, or the process ends. */
 export function eventCallback(callback: EventCallback): bigint {
   return koffi.register(callback, koffi.pointer(eventPrototype));
+}
+
+/** Makes a callback for devices that come or go, under the same rule. */
+export function deviceCallback(callback: DeviceCallback): bigint {
+  return koffi.register(callback, koffi.pointer(devicePrototype));
 }
 
 /** The handles in the array that virConnectListAllDomains made, and frees the array. */

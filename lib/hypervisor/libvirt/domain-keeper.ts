@@ -18,6 +18,8 @@ export interface KeeperHooks {
   readonly attach: (guest: ServiceGuest) => void;
   /** Read out what is left and let go of the region. */
   readonly release: (guest: ServiceGuest) => void;
+  /** Its taps are other ones now. */
+  readonly interfaces: (guest: ServiceGuest) => void;
   readonly liveness: (guest: ServiceGuest, liveness: DomainLiveness) => void;
 }
 
@@ -28,7 +30,7 @@ export interface KeeperOptions {
 }
 
 interface Kept {
-  readonly guest: ServiceGuest;
+  guest: ServiceGuest;
   liveness: DomainLiveness;
   cpuMs: number;
 }
@@ -61,7 +63,7 @@ export class DomainKeeper {
           onEvent: (event) => void this.#onEvent(event),
           onReopened: () => {
             log("libvirt: the connection is open again");
-            void this.look();
+            void this.#lookAtDevices();
           },
         });
         log("libvirt: connected");
@@ -86,6 +88,7 @@ export class DomainKeeper {
   attach(guest: ServiceGuest): void {
     const kept = this.#kept.get(guest.uuid);
     if (kept !== undefined && isSame(kept.guest, guest)) {
+      this.#setTaps(kept, guest);
       this.#setLiveness(kept, "running");
       return;
     }
@@ -170,11 +173,41 @@ export class DomainKeeper {
     if (kept !== undefined && !existsSync(kept.guest.regionPath)) this.release(uuid);
   }
 
+  /** What was plugged in or out while nobody told us. */
+  async #lookAtDevices(): Promise<void> {
+    for (const uuid of [...this.#kept.keys()]) await this.#devicesOf(uuid);
+    await this.look();
+  }
+
+  async #devicesOf(uuid: string): Promise<void> {
+    const libvirt = this.#libvirt;
+    if (libvirt === undefined) return;
+    try {
+      const domain = await libvirt.domain(uuid);
+      if (domain.state === "off") return;
+      const description = readDomainXml(await libvirt.xml(uuid, "live"));
+      const kept = this.#kept.get(uuid);
+      if (description.region === undefined) this.release(uuid);
+      else if (kept === undefined) await this.#tryAttach(libvirt, domain);
+      else this.#setTaps(kept, serviceGuest(description));
+    } catch (cause) {
+      // The domain or the connection has gone, and that is noticed elsewhere.
+      if (!isUndercroftError(cause)) throw cause;
+    }
+  }
+
+  #setTaps(kept: Kept, guest: ServiceGuest): void {
+    if (kept.guest.taps.join() === guest.taps.join()) return;
+    kept.guest = guest;
+    this.#options.hooks.interfaces(guest);
+  }
+
   async #onEvent({ uuid, event }: DomainEvent): Promise<void> {
     const kept = this.#kept.get(uuid);
     if (event === "stopped" || event === "crashed") this.stopped(uuid);
     else if (event === "paused" && kept !== undefined) this.#setLiveness(kept, "paused");
     else if (event === "running") await this.look();
+    else if (event === "devices") await this.#devicesOf(uuid);
   }
 
   #setLiveness(kept: Kept, liveness: DomainLiveness): void {
@@ -190,12 +223,12 @@ export class DomainKeeper {
   }
 }
 
+/** The same guest with the same region; its taps may be others. */
 function isSame(one: ServiceGuest, other: ServiceGuest): boolean {
   return (
     one.name === other.name &&
     one.regionPath === other.regionPath &&
     one.regionBytes === other.regionBytes &&
-    one.regionUid === other.regionUid &&
-    one.taps.join() === other.taps.join()
+    one.regionUid === other.regionUid
   );
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads what we need of a domain's XML, in the hook and from libvirt, and writes the device that
 // protects a domain. Format: libvirt's formatdomain.html, elements shmem, interface, seclabel.
+import { basename, dirname } from "node:path";
 import { XMLParser } from "fast-xml-parser";
 import { UndercroftError } from "../../errors/errors.ts";
+import { HOLDER_CONTROL } from "../../native/native.ts";
 
 /** A shared-memory device of a domain. */
 export interface ShmemDevice {
@@ -11,7 +13,12 @@ export interface ShmemDevice {
   readonly model: string;
   /** Its memory goes along when the domain is migrated, saved or snapshotted. */
   readonly isKept: boolean;
+  /** The guest's name at the holder, where the device has doorbells of its. */
+  readonly held: string | undefined;
 }
+
+/** How the driver and the server wake each other; docs/wake-ups.md. */
+export type WakeUps = "polling" | "doorbells";
 
 /** A network interface of a domain. */
 export interface DomainInterface {
@@ -36,6 +43,9 @@ export interface DomainDescription {
 type Node = Readonly<Record<string, unknown>>;
 
 const uuidShape = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+/** A guest at the holder: its domain's UUID and, as the device has no size, its region's MiB. */
+const heldShape = /^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})-(\d{1,4})M$/;
+const holderFolder = dirname(HOLDER_CONTROL);
 const numericLabel = /^\+(\d+):\+(\d+)$/;
 const units: Readonly<Record<string, number>> = {
   ...{ b: 1, bytes: 1, k: 2 ** 10, kib: 2 ** 10, m: 2 ** 20, mib: 2 ** 20, g: 2 ** 30 },
@@ -84,11 +94,25 @@ export function readDomainXml(xml: string): DomainDescription {
   };
 }
 
+/** Path of the socket at which a guest's QEMU finds the holder. */
+export function holderSocket(held: string): string {
+  return `${holderFolder}/${held}.sock`;
+}
+
 /**
- * The device that protects a domain. It is the one whose memory goes along where the domain goes:
- * without that role no domain that has it could be migrated, saved or snapshotted with memory.
+ * The device that protects a domain. Polled, it is the one whose memory goes along where the domain
+ * goes: without that role no domain that has it could be migrated, saved or snapshotted with
+ * memory. One with doorbells does not move.
  */
-export function regionDeviceXml(uuid: string, bytes: number): string {
+export function regionDeviceXml(uuid: string, bytes: number, wakeUps: WakeUps = "polling"): string {
+  if (wakeUps === "doorbells") {
+    const path = holderSocket(`${uuid}-${bytes / 2 ** 20}M`);
+    return `<shmem name='${regionName(uuid)}'>
+  <model type='ivshmem-doorbell'/>
+  <server path='${path}'/>
+  <msi vectors='2' ioeventfd='on'/>
+</shmem>`;
+  }
   return `<shmem name='${regionName(uuid)}' role='master'>
   <model type='ivshmem-plain'/>
   <size unit='M'>${bytes / 2 ** 20}</size>
@@ -98,10 +122,17 @@ export function regionDeviceXml(uuid: string, bytes: number): string {
 function shmemOf(shmem: Node): ShmemDevice {
   const size = node(shmem.size) ?? { "#text": text(shmem.size) };
   const unit = text(size["@unit"]).toLowerCase() || "b";
+  const model = text(node(shmem.model)?.["@type"]);
+  const path = text(node(shmem.server)?.["@path"]);
+  const [held, , mib] = heldShape.exec(basename(path, ".sock")) ?? [];
+  const isHeld = held !== undefined && path === holderSocket(held);
   return {
     name: text(shmem["@name"]),
-    bytes: Number(text(size["#text"])) * (units[unit] ?? Number.NaN),
-    model: text(node(shmem.model)?.["@type"]),
+    bytes: isHeld
+      ? Number(mib) * 2 ** 20
+      : Number(text(size["#text"])) * (units[unit] ?? Number.NaN),
+    model,
+    held: isHeld && model === "ivshmem-doorbell" ? held : undefined,
     isKept: text(shmem["@role"]) === "master",
   };
 }

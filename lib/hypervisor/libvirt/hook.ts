@@ -31,7 +31,7 @@ const serviceMsMax = 2000;
 
 /**
  * Does what one call of the hook is for.
- * @throws {UndercroftError} ERR_UC_CONFIG, ERR_UC_REGION_OPEN, ERR_UC_REGION_SIZE
+ * @throws {UndercroftError} ERR_UC_CONFIG, ERR_UC_REGION_OPEN, ERR_UC_REGION_SIZE, ERR_UC_HOLDER
  */
 export async function runHook(call: HookCall): Promise<HookReport> {
   const { operation } = call;
@@ -69,8 +69,8 @@ export async function runHook(call: HookCall): Promise<HookReport> {
     case "release":
       // The service reads the rings out before the region goes.
       await tell({ ask: "release", uuid });
-      removeRegion(uuid);
-      did.push(`removed ${regionPath(uuid)}`);
+      removeRegion(domain);
+      did.push(`removed ${regionPath(domain)}`);
       break;
     default:
       // start, migrate, restore, attach: prepare comes before each of them, and nothing is changed.
@@ -84,8 +84,9 @@ export function serviceGuest(domain: DomainDescription): ServiceGuest {
   return {
     name: domain.name,
     uuid: domain.uuid,
-    regionPath: regionPath(domain.uuid),
+    regionPath: regionPath(domain),
     regionBytes: domain.region?.bytes ?? 0,
+    ...(domain.region?.held === undefined ? {} : { held: domain.region.held }),
     regionUid: regionOwner(domain).uid,
     taps: domain.interfaces.flatMap(({ tap }) => (tap === "" ? [] : [tap])),
   };

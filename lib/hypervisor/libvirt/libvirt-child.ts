@@ -2,7 +2,14 @@
 // The process that holds the connection to libvirt, so that a fault in foreign code ends it and
 // not the server. Started by libvirt.ts, which gives the URI as argument; ends with its channel.
 import process from "node:process";
-import { calls, eventCallback, type Handle, runEventLoop, takeHandles } from "./calls.ts";
+import {
+  calls,
+  deviceCallback,
+  eventCallback,
+  type Handle,
+  runEventLoop,
+  takeHandles,
+} from "./calls.ts";
 import type {
   DomainEvent,
   DomainState,
@@ -12,12 +19,13 @@ import type {
 } from "./protocol.ts";
 
 // libvirt-domain.h: VIR_DOMAIN_AFFECT_*, VIR_DOMAIN_XML_INACTIVE, VIR_DUMP_MEMORY_ONLY,
-// VIR_DOMAIN_CORE_DUMP_FORMAT_RAW, VIR_DOMAIN_EVENT_ID_LIFECYCLE, virDomainEventType.
+// VIR_DOMAIN_CORE_DUMP_FORMAT_RAW, VIR_DOMAIN_EVENT_ID_*, virDomainEventType.
 const affect = { live: 1, stored: 2 } as const;
 const xmlFlags = { live: 0, stored: 2 } as const;
 const dumpMemoryOnly = 16;
 const dumpFormatRaw = 0;
 const lifecycleEvents = 0;
+const deviceEvents = { removed: 15, added: 19 } as const;
 const eventNames: readonly (DomainEvent["event"] | undefined)[] = [
   ...(["defined", "undefined", "running", "paused", "running", "stopped"] as const),
   ...[undefined, "paused" as const, "crashed" as const],
@@ -140,8 +148,7 @@ function answer(methods: LibvirtMethods, { id, method, args }: LibvirtRequest): 
   }
 }
 
-function onEvent(domain: Handle, number: number): void {
-  const event = eventNames[number];
+function onEvent(domain: Handle, event: DomainEvent["event"] | undefined): void {
   if (event === undefined) return;
   send({ event: { uuid: uuidOf(domain), name: calls.domainGetName(domain) ?? "", event } });
 }
@@ -152,16 +159,22 @@ function open(uri: string): Handle {
   const connection = calls.connectOpen(uri);
   if (connection === null) throw failure();
   calls.connectSetKeepAlive(connection, keepAliveSeconds, keepAliveCount);
-  const callback = eventCallback((_connection, domain, number) => {
+  const tell = (domain: Handle, event: DomainEvent["event"] | undefined): number => {
     try {
-      onEvent(domain, number);
+      onEvent(domain, event);
     } catch {
       // The domain is gone already; what there is is looked at all the time.
     }
     return 0;
-  });
-  const register = calls.connectDomainEventRegisterAny;
-  check(register(connection, null, lifecycleEvents, callback, null, null));
+  };
+  const register = (id: number, callback: bigint): void =>
+    check(calls.connectDomainEventRegisterAny(connection, null, id, callback, null, null));
+  register(
+    lifecycleEvents,
+    eventCallback((_connection, domain, number) => tell(domain, eventNames[number])),
+  );
+  const devices = deviceCallback((_connection, domain) => tell(domain, "devices"));
+  for (const id of Object.values(deviceEvents)) register(id, devices);
   return connection;
 }
 

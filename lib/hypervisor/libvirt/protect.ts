@@ -1,16 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 // Turns the protection of a libvirt domain on and off: its shared-memory device, in the stored
 // definition and, where asked, in the running machine. Called by the commands and by vendors.
-// Doing it twice changes nothing; what fails half-way is taken back.
+// Doing it twice changes nothing. A running machine that does not take the device has it from its
+// next start.
 import { UndercroftError } from "../../errors/errors.ts";
 import { checkRegionBytes } from "../../wire/wire.ts";
-import { type DomainDescription, readDomainXml, regionDeviceXml } from "./domain-xml.ts";
+import {
+  type DomainDescription,
+  readDomainXml,
+  regionDeviceXml,
+  type ShmemDevice,
+  type WakeUps,
+} from "./domain-xml.ts";
 import type { Libvirt } from "./libvirt.ts";
 import { provisionRegion, removeRegion } from "./region-provision.ts";
 
 export interface ProtectOptions {
   /** Size of the region, a power of two. Default 32 MiB. */
   readonly bytes?: number;
+  /** Default: polling. */
+  readonly wakeUps?: WakeUps;
   /** Also plug the device into the running machine. */
   readonly live?: boolean;
 }
@@ -23,6 +32,8 @@ export interface ProtectionChange {
   readonly isChanged: boolean;
   /** now: the running machine has, or has lost, the device; otherwise at its next start. */
   readonly holds: "now" | "next start";
+  /** Why the running machine did not take the device, where that was asked for. */
+  readonly problem?: string;
 }
 
 const defaultBytes = 32 << 20;
@@ -32,7 +43,7 @@ const unplugLookMs = 250;
 /**
  * Gives a domain its region.
  * @throws {UndercroftError} ERR_UC_DOMAIN_UNKNOWN, ERR_UC_DOMAIN_STATE, ERR_UC_LIBVIRT,
- * ERR_UC_REGION_SIZE, ERR_UC_REGION_OPEN
+ * ERR_UC_REGION_SIZE, ERR_UC_REGION_OPEN, ERR_UC_HOLDER
  */
 export async function protectDomain(
   libvirt: Libvirt,
@@ -43,21 +54,21 @@ export async function protectDomain(
   const stored = readDomainXml(await libvirt.xml(uuid, "stored"));
   const bytes = options.bytes ?? stored.region?.bytes ?? defaultBytes;
   checkRegionBytes(bytes);
-  if (stored.region !== undefined && stored.region.bytes !== bytes) {
-    const has = `its region has ${stored.region.bytes / 2 ** 20} MiB`;
-    throw domainState(name, `${has}; run \`undercroft unprotect ${name}\` before changing that`);
-  }
+  const wakeUps = options.wakeUps ?? (stored.region ? wakeUpsOf(stored.region) : "polling");
+  if (stored.region !== undefined) refuseChange(name, stored.region, bytes, wakeUps);
   const isChanged = stored.region === undefined;
-  if (isChanged) await libvirt.attach(uuid, regionDeviceXml(uuid, bytes), "stored");
+  const device = regionDeviceXml(uuid, bytes, wakeUps);
+  if (isChanged) await libvirt.attach(uuid, device, "stored");
   const running = state === "off" ? undefined : readDomainXml(await libvirt.xml(uuid, "live"));
   if (running?.region !== undefined) return { name, uuid, isChanged, holds: "now" };
-  if (options.live !== true) return { name, uuid, isChanged, holds: "next start" };
-  if (running === undefined) throw domainState(name, "it is not running; leave out --live");
+  if (options.live !== true || running === undefined) {
+    return { name, uuid, isChanged, holds: "next start" };
+  }
   try {
-    await plug(libvirt, running, bytes);
+    await plug(libvirt, running, device);
   } catch (cause) {
-    if (isChanged) await libvirt.detach(uuid, regionDeviceXml(uuid, bytes), "stored");
-    throw cause;
+    const problem = cause instanceof Error ? cause.message : String(cause);
+    return { name, uuid, isChanged, holds: "next start", problem };
   }
   return { name, uuid, isChanged, holds: "now" };
 }
@@ -65,7 +76,7 @@ export async function protectDomain(
 /**
  * Takes a domain's region away.
  * @throws {UndercroftError} ERR_UC_DOMAIN_UNKNOWN, ERR_UC_DOMAIN_STATE, ERR_UC_LIBVIRT,
- * ERR_UC_REGION_OPEN
+ * ERR_UC_REGION_OPEN, ERR_UC_HOLDER
  */
 export async function unprotectDomain(
   libvirt: Libvirt,
@@ -76,28 +87,46 @@ export async function unprotectDomain(
   const stored = readDomainXml(await libvirt.xml(uuid, "stored"));
   const isChanged = stored.region !== undefined;
   if (stored.region !== undefined) {
-    await libvirt.detach(uuid, regionDeviceXml(uuid, stored.region.bytes), "stored");
+    await libvirt.detach(uuid, deviceXml(uuid, stored.region), "stored");
   }
   const running = state === "off" ? undefined : readDomainXml(await libvirt.xml(uuid, "live"));
   if (running?.region === undefined) {
-    removeRegion(uuid);
+    removeRegion(stored);
     return { name, uuid, isChanged, holds: "now" };
   }
   if (options.live !== true) return { name, uuid, isChanged, holds: "next start" };
-  await libvirt.detach(uuid, regionDeviceXml(uuid, running.region.bytes), "live");
+  await libvirt.detach(uuid, deviceXml(uuid, running.region), "live");
   await unplugged(libvirt, running);
-  removeRegion(uuid);
+  removeRegion(running);
   return { name, uuid, isChanged, holds: "now" };
 }
 
-async function plug(libvirt: Libvirt, running: DomainDescription, bytes: number): Promise<void> {
+function wakeUpsOf({ model }: ShmemDevice): WakeUps {
+  return model === "ivshmem-doorbell" ? "doorbells" : "polling";
+}
+
+function deviceXml(uuid: string, region: ShmemDevice): string {
+  return regionDeviceXml(uuid, region.bytes, wakeUpsOf(region));
+}
+
+function refuseChange(name: string, region: ShmemDevice, bytes: number, wakeUps: WakeUps): void {
+  const first = `; run \`undercroft unprotect ${name}\` before changing that`;
+  if (region.bytes !== bytes) {
+    throw domainState(name, `its region has ${region.bytes / 2 ** 20} MiB${first}`);
+  }
+  if (wakeUpsOf(region) === wakeUps) return;
+  throw domainState(name, `its device is of the kind for ${wakeUpsOf(region)}${first}`);
+}
+
+async function plug(libvirt: Libvirt, running: DomainDescription, device: string): Promise<void> {
   const { uuid } = running;
-  const region = { name: "", bytes, model: "ivshmem-plain", isKept: true };
-  provisionRegion({ ...running, region });
+  const domain = `<domain><name>x</name><uuid>${uuid}</uuid><devices>${device}</devices></domain>`;
+  const plugged = { ...running, region: readDomainXml(domain).region };
+  provisionRegion(plugged);
   try {
-    await libvirt.attach(uuid, regionDeviceXml(uuid, bytes), "live");
+    await libvirt.attach(uuid, device, "live");
   } catch (cause) {
-    removeRegion(uuid);
+    removeRegion(plugged);
     throw cause;
   }
 }

@@ -17,7 +17,15 @@ export interface DomainState {
 export interface DomainEvent {
   readonly uuid: string;
   readonly name: string;
-  readonly event: "defined" | "undefined" | "running" | "paused" | "stopped" | "crashed";
+  /** devices: one was plugged in or out. */
+  readonly event:
+    | "defined"
+    | "undefined"
+    | "running"
+    | "paused"
+    | "stopped"
+    | "crashed"
+    | "devices";
 }
 
 /** Methods of the child by name: what they take and give. */

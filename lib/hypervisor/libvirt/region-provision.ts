@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Makes the region file of a domain before its QEMU opens it, and takes it away afterwards. Called
-// by the hook and by `undercroft protect`. QEMU would make the file itself, readable by everybody.
+// Makes the region of a domain before its QEMU opens it, and takes it away afterwards: a file, or
+// memory of the holder's where the domain has doorbells. Called by the hook and by `undercroft
+// protect`. QEMU would make the file itself, readable by everybody.
 import {
   closeSync,
   constants,
@@ -10,9 +11,10 @@ import {
   rmSync,
   writeSync,
 } from "node:fs";
-import { UndercroftError } from "../../errors/errors.ts";
+import { isUndercroftError, UndercroftError } from "../../errors/errors.ts";
+import { type HeldGuest, Holder } from "../../native/native.ts";
 import { createRegionFile } from "../../transport/transport.ts";
-import { type DomainDescription, regionName } from "./domain-xml.ts";
+import { type DomainDescription, holderSocket, regionName } from "./domain-xml.ts";
 
 /** Whose a region file is to be. */
 export interface RegionOwner {
@@ -23,6 +25,8 @@ export interface RegionOwner {
 const directory = "/dev/shm";
 /** Its QEMU and the server; nobody else. */
 const mode = 0o660;
+const goneLooks = 40;
+const goneLookMs = 50;
 const zeroChunkBytes = 1 << 20;
 const qemuConfigFile = "/etc/libvirt/qemu.conf";
 const defaultUser = "libvirt-qemu";
@@ -30,9 +34,13 @@ const defaultUser = "libvirt-qemu";
 const serverGroup = "undercroft";
 const defaultGroup = "kvm";
 
-/** Path of a domain's region. */
-export function regionPath(uuid: string): string {
-  return `${directory}/${regionName(uuid)}`;
+/** A domain as far as its region goes. */
+export type RegionHome = Pick<DomainDescription, "uuid" | "region">;
+
+/** Path of a domain's region: its file, or the holder's socket for its QEMU. */
+export function regionPath({ uuid, region }: RegionHome): string {
+  const held = region?.held;
+  return held === undefined ? `${directory}/${regionName(uuid)}` : holderSocket(held);
 }
 
 /**
@@ -52,10 +60,11 @@ export function regionOwner(domain: DomainDescription): RegionOwner {
 
 /**
  * Makes a domain's region, zeroed; one that an earlier run left is removed first.
- * @throws {UndercroftError} ERR_UC_REGION_SIZE, ERR_UC_REGION_OPEN, ERR_UC_DOMAIN_STATE
+ * @throws {UndercroftError} ERR_UC_REGION_SIZE, ERR_UC_REGION_OPEN, ERR_UC_DOMAIN_STATE,
+ * ERR_UC_HOLDER
  */
 export function provisionRegion(domain: DomainDescription): string {
-  const { region, uuid, name } = domain;
+  const { region, name } = domain;
   if (region === undefined) {
     throw new UndercroftError(
       "ERR_UC_DOMAIN_STATE",
@@ -63,18 +72,45 @@ export function provisionRegion(domain: DomainDescription): string {
       { domain: name },
     );
   }
-  removeRegion(uuid);
-  const path = regionPath(uuid);
-  createRegionFile(path, region.bytes, { ...regionOwner(domain), mode });
+  removeRegion(domain);
+  const path = regionPath(domain);
+  if (region.held !== undefined) new Holder().add(region.held, region.bytes);
+  else createRegionFile(path, region.bytes, { ...regionOwner(domain), mode });
   return path;
 }
 
 /**
  * Overwrites and removes a domain's region. Nothing happens where there is none.
- * @throws {UndercroftError} ERR_UC_REGION_OPEN
+ * @throws {UndercroftError} ERR_UC_REGION_OPEN, ERR_UC_HOLDER
  */
-export function removeRegion(uuid: string): void {
-  const path = regionPath(uuid);
+export function removeRegion(domain: RegionHome): void {
+  if (domain.region?.held !== undefined) removeHeld(domain.region.held);
+  else removeFile(regionPath(domain));
+}
+
+/** A QEMU that has ended is gone for the holder when the kernel has told it so. */
+function removeHeld(held: string): void {
+  const holder = new Holder();
+  for (let look = 0; look < goneLooks; look++) {
+    const guest = heldGuest(holder, held);
+    if (guest === undefined) return;
+    if (guest.pid === undefined) break;
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, goneLookMs);
+  }
+  holder.remove(held);
+}
+
+/** A holder that does not answer keeps nothing that could be removed. */
+function heldGuest(holder: Holder, held: string): HeldGuest | undefined {
+  try {
+    return holder.list().find(({ name }) => name === held);
+  } catch (cause) {
+    if (!isUndercroftError(cause)) throw cause;
+    return undefined;
+  }
+}
+
+function removeFile(path: string): void {
   let fd: number;
   try {
     fd = openSync(path, constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);

@@ -15,7 +15,13 @@ const domain: DomainFact = {
   ...{ name: "web", uuid, state: "running", reason: 1, cpuMs: 1, vcpus: 1, wantedUid: 64055 },
   description: {
     ...{ name: "web", uuid, interfaces: [], owner: undefined },
-    region: { name: regionName(uuid), bytes, model: "ivshmem-plain", isKept: true },
+    region: {
+      name: regionName(uuid),
+      bytes,
+      model: "ivshmem-plain",
+      isKept: true,
+      held: undefined,
+    },
   },
 };
 const file = { isFile: true, mode: 0o660, uid: 64055, bytes };
@@ -27,7 +33,7 @@ const right: DoctorFacts = {
   socket: { isFile: false, mode: 0o600, uid: 0, bytes: 0 },
   service: { guests: [served], redirector: "registered" },
   ...{ libvirtProblem: undefined, domains: [domain], regions: new Map([[uuid, file]]) },
-  ...{ sharedMemoryFree: 0, missingPrograms: [] },
+  ...{ sharedMemoryFree: 0, missingPrograms: [], holder: undefined },
 };
 
 test("nothing is said of what is right", () => {

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// Protected domains with doorbells, and what is plugged into running ones: the holder is restarted
+// under a guest, interfaces come and go, and the protection itself does.
+import { existsSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { askService } from "../../lib/hypervisor/hypervisor.ts";
+import { type LibvirtRig, libvirtProblem } from "./libvirt-rig.ts";
+import { LibvirtScene } from "./libvirt-scene.ts";
+
+const problem = libvirtProblem();
+const bootMsMax = 240_000;
+const MAC = "52:54:00:97:00:77";
+const MIB = 2 ** 20;
+
+let scene: LibvirtScene;
+let rig: LibvirtRig;
+
+/** Places of a q35 machine where devices can be plugged in, beside those that libvirt makes. */
+function controllers(last: string): string {
+  const ports = [1, 2, 3, 4, 5, 6].map(
+    (index) => `<controller type='pci' index='${index}' model='pcie-root-port'/>`,
+  );
+  const root = "<controller type='pci' index='0' model='pcie-root'/>";
+  return `${root}${ports.join("")}<controller type='pci' index='7' model='${last}'/>`;
+}
+
+async function doctor(): Promise<string> {
+  return (await rig.cli("doctor", "--socket", rig.socketPath)).output;
+}
+
+/** States of the taps of a guest. */
+async function taps(name: string): Promise<string[]> {
+  return ((await scene.guest(name)).interfaces ?? []).map(({ state }) => state);
+}
+
+describe.skipIf(problem !== undefined)(`plugging${problem ? `: ${problem}` : ""}`, () => {
+  beforeAll(async () => {
+    scene = await LibvirtScene.open();
+    rig = scene.rig;
+    // Places where a device can be plugged in.
+    await scene.define("uc-bell", { at: 3, devices: controllers("pcie-root-port") });
+    await scene.startService();
+    scene.startRedirector();
+  }, bootMsMax);
+
+  afterAll(() => scene?.close(), 60_000);
+
+  test("a domain with doorbells does not start without the holder, and doctor knows why", async () => {
+    const first = await rig.cli("protect", "uc-bell", "--doorbell", "--size", "16");
+    expect(first).toEqual({
+      status: 0,
+      output: "uc-bell: protected; it holds from its next start\n",
+    });
+    expect((await rig.cli("protect", "uc-bell")).output).toContain("protected already");
+    expect((await rig.cli("protect", "uc-bell", "--size", "8")).output).toContain("has 16 MiB");
+    expect(() => rig.virsh("start", "uc-bell")).toThrow("undercroft-holder");
+    expect(await doctor()).toContain("uc-bell: it has doorbells and the holder does not answer");
+  });
+
+  test("it starts with the holder, its region is the holder's, and events flow", async () => {
+    await scene.startHolder();
+    rig.virsh("start", "uc-bell");
+    await scene.flows("uc-bell");
+    expect(await scene.guest("uc-bell")).toMatchObject({ wakeUps: "doorbells" });
+    const name = `${scene.uuid("uc-bell")}-16M`;
+    expect(scene.holder.list()).toMatchObject([{ name, bytes: 16 * MIB }]);
+    expect(existsSync(scene.region("uc-bell"))).toBe(false);
+    expect(await doctor()).not.toContain("uc-bell");
+  });
+
+  test("holder and service are restarted in turn: the guest stays monitored", async () => {
+    await scene.crashHolder();
+    await scene.flows("uc-bell");
+    await scene.stopService("SIGKILL");
+    await scene.startService();
+    await scene.flows("uc-bell");
+    expect(scene.holder.list()[0]?.pid).toBeGreaterThan(0);
+  });
+
+  test("an interface that is plugged in is watched at once, and unplugged no longer", async () => {
+    await scene.eventually("the first tap", async () => (await taps("uc-bell")).length === 1);
+    rig.virsh(
+      ...["attach-interface", "uc-bell", "bridge", "br0", "--model", "virtio", "--mac", MAC],
+      "--live",
+    );
+    await scene.eventually(
+      "two taps",
+      async () => (await taps("uc-bell")).join() === "running,running",
+    );
+    rig.virsh("detach-interface", "uc-bell", "bridge", "--mac", MAC, "--live");
+    await scene.eventually("one tap", async () => (await taps("uc-bell")).join() === "running");
+    await scene.flows("uc-bell");
+  });
+
+  test("unprotect takes doorbells away", async () => {
+    rig.virsh("destroy", "uc-bell");
+    await scene.eventually("the holder to let go", async () => scene.holder.list().length === 0);
+    const { output } = await rig.cli("unprotect", "uc-bell");
+    expect(output).toBe("uc-bell: no longer protected\n");
+    expect(rig.virsh("dumpxml", "uc-bell")).not.toContain("shmem");
+  });
+
+  test.each(["q35", "pc"] as const)(
+    "a running %s domain is protected, and let go",
+    async (machine) => {
+      const name = `uc-live-${machine}`;
+      // Conventional devices of a q35 machine are plugged in behind such a bridge.
+      const bridge = controllers("pcie-to-pci-bridge");
+      await scene.define(
+        name,
+        machine === "pc" ? { at: 4, machine } : { at: 5, machine, devices: bridge },
+      );
+      rig.virsh("start", name);
+      const plugged = await rig.cli(
+        ...["protect", name, "--live", "--size", "16", "--socket", rig.socketPath],
+      );
+      expect(plugged).toEqual({
+        status: 0,
+        output: `${name}: protected; it holds now\n${name}: its driver has registered\n`,
+      });
+      await scene.flows(name);
+      const taken = await rig.cli("unprotect", name, "--live", "--socket", rig.socketPath);
+      expect(taken).toEqual({ status: 0, output: `${name}: no longer protected\n` });
+      expect(existsSync(scene.region(name))).toBe(false);
+      const { guests } = await askService(rig.socketPath, { ask: "status" });
+      expect(guests).toEqual([]);
+      expect(rig.virsh("domstate", name)).toBe("running");
+      rig.virsh("destroy", name);
+    },
+  );
+
+  test("a machine without a place for it has the device from its next start", async () => {
+    await scene.define("uc-full", { at: 6 });
+    rig.virsh("start", "uc-full");
+    const { status, output } = await rig.cli("protect", "uc-full", "--live", "--size", "16");
+    expect(status).toBe(1);
+    expect(output).toContain("uc-full: protected; it holds from its next start\n");
+    expect(output).toContain("not plugged in: attach: internal error: No more available PCI slots");
+    expect(existsSync(scene.region("uc-full"))).toBe(false);
+    rig.virsh("destroy", "uc-full");
+    rig.virsh("start", "uc-full");
+    await scene.flows("uc-full");
+  });
+});
