@@ -65,7 +65,7 @@ describe.skipIf(problem !== undefined)(`plugging${problem ? `: ${problem}` : ""}
     const name = `${scene.uuid("uc-bell")}-16M`;
     expect(scene.holder.list()).toMatchObject([{ name, bytes: 16 * MIB }]);
     expect(existsSync(scene.region("uc-bell"))).toBe(false);
-    expect(await doctor()).not.toContain("uc-bell");
+    expect(await doctor()).toMatch(/^nothing is wrong/);
   });
 
   test("holder and service are restarted in turn: the guest stays monitored", async () => {
@@ -104,13 +104,15 @@ describe.skipIf(problem !== undefined)(`plugging${problem ? `: ${problem}` : ""}
     "a running %s domain is protected, and let go",
     async (machine) => {
       const name = `uc-live-${machine}`;
+      const at = machine === "pc" ? 4 : 5;
       // Conventional devices of a q35 machine are plugged in behind such a bridge.
-      const bridge = controllers("pcie-to-pci-bridge");
-      await scene.define(
-        name,
-        machine === "pc" ? { at: 4, machine } : { at: 5, machine, devices: bridge },
-      );
+      const devices = machine === "pc" ? "" : controllers("pcie-to-pci-bridge");
+      await scene.define(name, { at, machine, devices });
       rig.virsh("start", name);
+      // Firmware does not take devices: the guest has booted when it asks for its neighbour.
+      await scene.eventually(`${name} to boot`, async () =>
+        rig.inside("ip", "neigh", "show", `10.97.0.1${at}`).includes("lladdr"),
+      );
       const plugged = await rig.cli(
         ...["protect", name, "--live", "--size", "16", "--socket", rig.socketPath],
       );

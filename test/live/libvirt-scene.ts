@@ -114,7 +114,7 @@ export class LibvirtScene {
   <memory unit='MiB'>256</memory><vcpu>1</vcpu>
   <os><type arch='x86_64' machine='${machine}'>hvm</type><kernel>${vmlinuz}</kernel>
     <initrd>${initrd}</initrd><cmdline>console=ttyS0 panic=-1 oops=panic</cmdline></os>
-  <cpu mode='custom'><model>qemu64</model></cpu>
+  <features><acpi/></features><cpu mode='custom'><model>qemu64</model></cpu>
   <on_reboot>restart</on_reboot><on_crash>destroy</on_crash>
   <devices>
     <disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='${disk}'/>
@@ -206,6 +206,11 @@ export class LibvirtScene {
     const found = (guests as GuestStatus[]).find((one) => one.name === name);
     if (found === undefined) throw new Error(`the service does not know ${name}`);
     return found;
+  }
+
+  /** Takes a domain into its books that comes from another scene. */
+  expect(name: string, uuid: string): void {
+    this.#uuids.set(name, uuid);
   }
 
   uuid(name: string): string {
