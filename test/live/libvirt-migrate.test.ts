@@ -18,7 +18,13 @@ function migrate(): void {
   const socket = there.rig.outside("/run/libvirt/libvirt-sock");
   here.rig.virsh(
     ...["migrate", NAME, `qemu+unix:///system?socket=${socket}`, "--live", "--persistent"],
-    ...["--undefinesource", "--migrateuri", `unix://${join(there.rig.folder, "move.sock")}`],
+    // Both see the same folder of disks, which libvirt cannot know.
+    ...[
+      "--unsafe",
+      "--undefinesource",
+      "--migrateuri",
+      `unix://${join(there.rig.folder, "move.sock")}`,
+    ],
   );
 }
 

@@ -107,8 +107,8 @@ export class LibvirtScene {
     rig.inside("qemu-img", "create", "-q", "-f", "qcow2", disk, "64M");
     const uuid = `5b0f8e1c-0000-4000-8000-0000000000${at}0`;
     this.#uuids.set(name, uuid);
-    const serials = ["console", "tap", "control"].map(
-      (port, index) => `<serial type='null'><target port='${index}'/></serial><!-- ${port} -->`,
+    const serials = [0, 1, 2].map(
+      (port) => `<serial type='null'><target port='${port}'/></serial>`,
     );
     const xml = `<domain type='qemu'><name>${name}</name><uuid>${uuid}</uuid>
   <memory unit='MiB'>256</memory><vcpu>1</vcpu>
@@ -121,7 +121,7 @@ export class LibvirtScene {
       <target dev='vda' bus='virtio'/></disk>
     <interface type='bridge'><source bridge='br0'/><mac address='52:54:00:97:00:1${at}'/>
       <model type='virtio'/></interface>
-    ${serials.join("\n    ")}
+    ${serials.join("")}
     ${devices}
   </devices></domain>`;
     const path = join(rig.folder, `${name}.xml`);

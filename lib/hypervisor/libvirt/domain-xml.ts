@@ -137,8 +137,9 @@ function shmemOf(shmem: Node): ShmemDevice {
   };
 }
 
+/** A dynamic label only tells what libvirt's configuration says, and is not there before a start. */
 function ownerOf(seclabel: Node): { uid: number; gid: number }[] {
-  if (text(seclabel["@model"]) !== "dac") return [];
+  if (text(seclabel["@model"]) !== "dac" || text(seclabel["@type"]) === "dynamic") return [];
   const [, uid, gid] = numericLabel.exec(text(seclabel.label)) ?? [];
   return uid === undefined ? [] : [{ uid: Number(uid), gid: Number(gid) }];
 }
