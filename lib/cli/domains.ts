@@ -75,11 +75,13 @@ export async function protect(args: readonly string[]): Promise<number> {
     return 1;
   }
   if (parsed.values.live !== true || change.holds !== "now") return 0;
-  return tell(`${change.name}: ${await driverText(parsed, change.uuid)}`);
+  const problem = await driverProblem(parsed, change.uuid);
+  tell(`${change.name}: ${problem ?? "its driver has registered"}`);
+  return problem === undefined ? 0 : 1;
 }
 
-/** What became of a device that was plugged in: only a driver knows whether it can use it. */
-async function driverText(parsed: Arguments, uuid: string): Promise<string> {
+/** Why a device that was plugged in is not in use: only a driver knows whether it can use it. */
+async function driverProblem(parsed: Arguments, uuid: string): Promise<string | undefined> {
   const endMs = performance.now() + registerMsMax;
   while (performance.now() < endMs) {
     let guests: readonly (GuestStatus & { readonly uuid?: string })[];
@@ -91,7 +93,7 @@ async function driverText(parsed: Arguments, uuid: string): Promise<string> {
       return "no service is there to serve it";
     }
     const state = guests.find((guest) => guest.uuid === uuid)?.state;
-    if (state !== undefined && state !== "offline") return "its driver has registered";
+    if (state !== undefined && state !== "offline") return undefined;
     await new Promise((resolve) => setTimeout(resolve, registerLookMs));
   }
   return (

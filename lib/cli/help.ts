@@ -99,8 +99,8 @@ Options:
   --size MIB         size of the region in MiB, a power of two, default 32
   --doorbell         wake driver and server in place of polling; the domain then needs
                      the holder to start, and cannot be migrated or saved
-  --live             plug the device into the running machine, too; exit status 1 when it
-                     does not take it, and has it from its next start
+  --live             plug the device into the running machine, too; exit status 1 when no
+                     driver registers through it before the domain's next start
   --connect URI      libvirt's address, default qemu:///system
   --socket PATH      where the service listens, default /run/undercroft/service.sock
 `,

@@ -42,7 +42,7 @@ describe("a domain's XML", () => {
   });
 
   test("tells whose QEMU it is, where the domain says so", () => {
-    const label = "<seclabel type='dynamic' model='dac'><label>+64055:+106</label></seclabel>";
+    const label = "<seclabel type='static' model='dac'><label>+64055:+106</label></seclabel>";
     const apparmor =
       "<seclabel type='dynamic' model='apparmor'><label>libvirt-x</label></seclabel>";
     expect(readDomainXml(domain("", apparmor + label)).owner).toEqual({ uid: 64055, gid: 106 });
