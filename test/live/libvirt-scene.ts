@@ -21,8 +21,8 @@ import { HOLDER_PROGRAM, LineProcess, serviceManager } from "../holder/programs.
 import { LibvirtRig } from "./libvirt-rig.ts";
 
 /** A file that every guest reads and the service has listed. */
-export const SECRET = "/etc/undercroft-test/secret.txt";
-export const REDIRECTOR_REGION = "/dev/shm/undercroft-redirector";
+const SECRET = "/etc/undercroft-test/secret.txt";
+const REDIRECTOR_REGION = "/dev/shm/undercroft-redirector";
 
 export interface GuestStatus {
   readonly name: string;
