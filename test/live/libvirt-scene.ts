@@ -208,11 +208,6 @@ export class LibvirtScene {
     return found;
   }
 
-  /** Takes a domain into its books that comes from another scene. */
-  expect(name: string, uuid: string): void {
-    this.#uuids.set(name, uuid);
-  }
-
   uuid(name: string): string {
     return this.#uuids.get(name) ?? "";
   }
