@@ -16,7 +16,7 @@ let scene: LibvirtScene;
 let rig: LibvirtRig;
 
 /** Places of a q35 machine where devices can be plugged in, beside those that libvirt makes. */
-function controllers(last: string): string {
+function placesBehind(last: string): string {
   const ports = [1, 2, 3, 4, 5, 6].map(
     (index) => `<controller type='pci' index='${index}' model='pcie-root-port'/>`,
   );
@@ -52,14 +52,14 @@ describe.skipIf(problem !== undefined)(`plugging${problem ? `: ${problem}` : ""}
     scene = await LibvirtScene.open();
     rig = scene.rig;
     // Places where a device can be plugged in.
-    await scene.define("uc-bell", { at: 3, devices: controllers("pcie-root-port") });
+    await scene.define("uc-bell", { at: 3, devices: placesBehind("pcie-root-port") });
     await scene.startService();
     scene.startRedirector();
   }, bootMsMax);
 
   afterAll(() => scene?.close(), 60_000);
 
-  test("a domain with doorbells does not start without the holder, and doctor knows why", async () => {
+  test("doorbells need the holder for a start, and doctor knows why", async () => {
     const first = await rig.cli("protect", "uc-bell", "--doorbell", "--size", "16");
     expect(first).toEqual({
       status: 0,
@@ -133,7 +133,7 @@ describe.skipIf(problem !== undefined)(`plugging${problem ? `: ${problem}` : ""}
 
   test("where the driver does not come, that is said, and the next start has it", async () => {
     // A q35 machine takes it behind a bridge; its guest of this kernel then finds no use for it.
-    await boot("uc-late", { at: 5, devices: controllers("pcie-to-pci-bridge") });
+    await boot("uc-late", { at: 5, devices: placesBehind("pcie-to-pci-bridge") });
     const plugged = await rig.cli(...live("protect", "uc-late"), "--size", "16");
     expect(plugged.output).toContain("uc-late: its driver has not registered");
     expect(plugged.status).toBe(1);

@@ -21,8 +21,8 @@ import { HOLDER_PROGRAM, LineProcess, serviceManager } from "../holder/programs.
 import { LibvirtRig } from "./libvirt-rig.ts";
 
 /** A file that every guest reads and the service has listed. */
-export const SECRET = "/etc/undercroft-test/secret.txt";
-export const REDIRECTOR_REGION = "/dev/shm/undercroft-redirector";
+const SECRET = "/etc/undercroft-test/secret.txt";
+const REDIRECTOR_REGION = "/dev/shm/undercroft-redirector";
 
 export interface GuestStatus {
   readonly name: string;
@@ -206,11 +206,6 @@ export class LibvirtScene {
     const found = (guests as GuestStatus[]).find((one) => one.name === name);
     if (found === undefined) throw new Error(`the service does not know ${name}`);
     return found;
-  }
-
-  /** Takes a domain into its books that comes from another scene. */
-  expect(name: string, uuid: string): void {
-    this.#uuids.set(name, uuid);
   }
 
   uuid(name: string): string {

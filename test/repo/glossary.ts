@@ -33,7 +33,11 @@ export const refusedWords: readonly RefusedWord[] = [
   },
   { word: "slave", use: "guest or server" },
   { word: "backend", use: "manager", allowed: /memory-backend-\w+|fsnotify_backend/gi },
-  { word: "controller", use: "manager", allowed: /AbortController|abort ?controller/gi },
+  {
+    word: "controller",
+    use: "manager",
+    allowed: /AbortController|abort ?controller|<controller /gi,
+  },
   { word: "onboarding", use: "enrolment or registration" },
   { word: "collector", use: "sensor", allowed: /garbage collectors?/gi },
   { word: "shm", use: "region", allowed: /\/dev\\?\/shm|shm_(open|unlink)|dev_shm/gi },

@@ -137,7 +137,7 @@ function shmemOf(shmem: Node): ShmemDevice {
   };
 }
 
-/** A dynamic label only tells what libvirt's configuration says, and is not there before a start. */
+/** A dynamic label tells what libvirt's configuration says, and only while the domain runs. */
 function ownerOf(seclabel: Node): { uid: number; gid: number }[] {
   if (text(seclabel["@model"]) !== "dac" || text(seclabel["@type"]) === "dynamic") return [];
   const [, uid, gid] = numericLabel.exec(text(seclabel.label)) ?? [];
