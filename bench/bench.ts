@@ -41,6 +41,10 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     about: "the server in a VM of its own beside the server on the hypervisor host",
     load: async () => (await import("./server-vm.ts")).serverVmBench(),
   },
+  store: {
+    about: "P1-P3: events stored, folded, searched, beside SQLite; UC_STORE_EVENTS for more",
+    load: async () => (await import("./store.ts")).storeBench(),
+  },
   network: {
     about: "N5, N6: captures to events beside ndpiReader and tshark; the tap beside dumpcap",
     load: async () => (await import("./network.ts")).networkBench(),
