@@ -136,6 +136,9 @@ interface GrowingColumn extends Column {
   words: Uint32Array;
   /** Words of a cell; 0 for a flag, which has a byte. */
   readonly cellWords: number;
+  /** The text of the row before and its number: most columns say the same again and again. */
+  lastText: string | undefined;
+  lastNumber: number;
 }
 
 interface OwnColumn extends GrowingColumn {
@@ -169,6 +172,8 @@ class TableBuilder {
     this.#columns = columnsOf(shape).map((column) => ({
       ...column,
       ...emptyColumn(column, ROWS_FIRST),
+      lastText: undefined,
+      lastNumber: 0,
     }));
     this.#compared = this.#columns.filter(({ name }) => !APART.has(name));
     const own = this.#columns.filter((one): one is OwnColumn => one.property !== undefined);
@@ -197,8 +202,13 @@ class TableBuilder {
     const values = event as unknown as Readonly<Record<string, never>>;
     for (const { property, data } of this.#plain) data[row] = values[property] as never;
     for (const { property, data } of this.#flags) data[row] = values[property] ? 1 : 0;
-    for (const { property, data } of this.#texts) {
-      data[row] = book.numberOf(values[property] ?? "");
+    for (const column of this.#texts) {
+      const text: string = values[column.property] ?? "";
+      if (text !== column.lastText) {
+        column.lastText = text;
+        column.lastNumber = book.numberOf(text);
+      }
+      column.data[row] = column.lastNumber;
     }
     for (const { property, data } of this.#others) {
       const list = values[property] as unknown as readonly string[];
@@ -227,6 +237,7 @@ class TableBuilder {
   clear(): void {
     this.rows = 0;
     this.#slots.fill(0);
+    for (const column of this.#columns) column.lastText = undefined;
   }
 
   #grow(): void {
