@@ -78,9 +78,7 @@ export async function serve(args: readonly string[]): Promise<number> {
   });
   if (parsed.values.json === true) writeJson(server);
   else process.stdout.write(`${indicatorSummary(indicators)}${rulesSummary(rules)}\n`);
-  const folder = textOption(parsed, "store");
-  const store = folder === undefined ? undefined : await openNamedStore("serve", parsed, folder);
-  const recorder = store === undefined ? undefined : new EventRecorder(server, store);
+  const endRecording = await record(server, parsed);
   const reload = new Reload(
     server,
     { policy: textOption(parsed, "policy"), indicators: file },
@@ -95,9 +93,20 @@ export async function serve(args: readonly string[]): Promise<number> {
     return await serveRegions(server, wanted, parsed.values.json === true);
   } finally {
     reload.close();
-    recorder?.close();
-    await store?.close();
+    await endRecording();
   }
+}
+
+/** Begins to store what the server tells, where a store is named; the result ends it. */
+async function record(server: Server, parsed: Arguments): Promise<() => Promise<void>> {
+  const folder = textOption(parsed, "store");
+  if (folder === undefined) return async () => undefined;
+  const store = await openNamedStore("serve", parsed, folder);
+  const recorder = new EventRecorder(server, store);
+  return async () => {
+    recorder.close();
+    await store.close();
+  };
 }
 
 /** Serves guests that were named, until a signal. */
