@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// A search of the search room as conditions over the store's columns, class by class.
+import type { EventShape } from "../model/model.ts";
+import { type Condition, conditionSql, type FieldSchema } from "../search/search.ts";
+import { SHAPE_COLUMNS } from "./columns.ts";
+import type { SqlCondition } from "./predicate.ts";
+import { escapeText } from "./text-escape.ts";
+
+/** Conditions for `StoreQuery.compiled`; classes that cannot match are left out. */
+export function searchConditions(
+  condition: Condition,
+  schema: FieldSchema,
+  nowMs: number,
+): ReadonlyMap<EventShape, SqlCondition> {
+  const conditions = new Map<EventShape, SqlCondition>();
+  for (const [shape, columns] of SHAPE_COLUMNS) {
+    const names = new Set(columns.map(({ name }) => name));
+    const relation = { columns: names, place: {}, nowMs, encodeText: escapeText };
+    const compiled = conditionSql(condition, schema, relation);
+    if (compiled !== undefined) conditions.set(shape, compiled);
+  }
+  return conditions;
+}
