@@ -3,7 +3,6 @@
 // configuration, state, sockets, hooks, bridge, taps and regions touch nothing outside. Used by
 // libvirt-scene.ts.
 import { type ChildProcess, execFile, execFileSync, spawn, spawnSync } from "node:child_process";
-import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import {
   chmodSync,
@@ -16,7 +15,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
@@ -61,7 +60,7 @@ export class LibvirtRig {
     chmodSync(this.folder, 0o777);
     for (const path of covered) mkdirSync(path, { recursive: true });
     mkdirSync(join(this.folder, "cover"));
-    this.#holder = spawn("unshare", ["--net", "--mount", "--uts", "cat"], {
+    this.#holder = spawn("unshare", ["--net", "--mount", "cat"], {
       stdio: ["pipe", "pipe", "inherit"],
     });
   }
@@ -74,8 +73,6 @@ export class LibvirtRig {
       const mode = path === "/dev/shm" ? "mode=1777" : "mode=755";
       rig.inside("mount", "-t", "tmpfs", "-o", mode, "none", path);
     }
-    // libvirt migrates nothing to a machine of the same name.
-    rig.inside("hostname", basename(rig.folder).toLowerCase());
     rig.#configure();
     rig.inside("ip", "link", "set", "lo", "up");
     rig.inside("ip", "link", "add", "br0", "type", "bridge", "mcast_snooping", "0");
@@ -87,7 +84,7 @@ export class LibvirtRig {
 
   /** Words that run a command in the rig's namespaces. */
   get enter(): string[] {
-    return ["nsenter", "--target", String(this.#holder.pid), "--net", "--mount", "--uts", "--"];
+    return ["nsenter", "--target", String(this.#holder.pid), "--net", "--mount", "--"];
   }
 
   /** Where the test finds a file of the rig. */
@@ -197,8 +194,7 @@ export class LibvirtRig {
     };
     // No virtlogd: consoles and logs go straight to files.
     put("/etc/libvirt/qemu.conf", 'stdio_handler = "file"\nsecurity_driver = "none"\n');
-    const own = `host_uuid = "${randomUUID()}"\n`;
-    put("/etc/libvirt/libvirtd.conf", `auth_unix_rw = "none"\nunix_sock_group = "kvm"\n${own}`);
+    put("/etc/libvirt/libvirtd.conf", 'auth_unix_rw = "none"\nunix_sock_group = "kvm"\n');
     const hook = join(this.folder, "undercroft");
     const options = `--socket ${this.socketPath} --log ${this.hookLog}`;
     copyFileSync(HOOK, hook);
