@@ -18,6 +18,7 @@ import { redirect } from "./redirector.ts";
 import { dumpRegion } from "./region.ts";
 import { checkRules } from "./rules-check.ts";
 import { testRules } from "./rules-test.ts";
+import { search } from "./search.ts";
 import { serve } from "./serve.ts";
 import { start } from "./start.ts";
 import { version } from "./version.ts";
@@ -36,6 +37,7 @@ const commands: Readonly<Record<CommandName, (args: readonly string[]) => Promis
   "region dump": dumpRegion,
   "indicators check": checkIndicators,
   "policy check": checkPolicy,
+  search,
   "rules check": checkRules,
   "rules test": testRules,
   detect,

@@ -3,6 +3,7 @@
 // after a store that no server has open.
 import { execFileSync } from "node:child_process";
 import { createSecretKey, type KeyObject } from "node:crypto";
+import { existsSync } from "node:fs";
 import process from "node:process";
 import { UndercroftError } from "../errors/errors.ts";
 import { type EventStore, openEventStore, readStoreKey, type StoreStats } from "../store/store.ts";
@@ -29,6 +30,10 @@ export async function openNamedStore(
   parsed: Arguments,
   folder: string,
 ): Promise<EventStore> {
+  // Only a server makes a store: a misspelt folder must not become an empty one.
+  if (command !== "serve" && !existsSync(folder)) {
+    throw new UndercroftError("ERR_UC_STORE", `there is no event store ${folder}`, { folder });
+  }
   return openEventStore({
     folder,
     key: storeKey(command, parsed),

@@ -29,6 +29,7 @@ Commands:
   intel import      read threat intelligence of any format
   intel stats       say what a file of indicators holds
   intel lookup      look values up in a file of indicators
+  search            find events in stores by the search language
   store check       read an event store whole and say whether it is
   store stats       say what an event store holds
   store compact     fold and merge an event store's files
@@ -274,6 +275,17 @@ values that decided.
 Options:
   --placeholder NAME=VALUE  value of %NAME% in rules with expand; may be given again
   --json                    print each explanation as a line of JSON
+`,
+  search: `Usage: undercroft search QUERY --store DIR [--store DIR]... [OPTION]...
+
+Prints the events that a search finds, the newest first; those of several stores together.
+Without "| limit N" the newest 100 are shown. A store that a server has open is not free.
+
+Options:
+  --store DIR                  a store; may be given again
+  --store-key-file FILE        the store's key: 64 hexadecimal digits, a file of mode 600
+  --store-key-command COMMAND  or a shell command that prints it; or UNDERCROFT_STORE_KEY
+  --json                       print each row as a line of JSON
 `,
   "store check": `Usage: undercroft store check DIR [OPTION]...
 

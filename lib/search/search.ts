@@ -4,6 +4,7 @@ export { type Completion, type CompletionItem, completeSearch } from "./complete
 export { type Row, type RowTest, rowTest } from "./evaluate.ts";
 export { cursorAfter, isAfter, pageOrder, readCursor, rowOrder } from "./order.ts";
 export { parseSearch } from "./parser.ts";
+export { type SearchPeriod, searchPeriod } from "./period.ts";
 export { printSearch } from "./print.ts";
 export { runSearch } from "./run.ts";
 export { eventSchema, type FieldSchema, type SearchField } from "./schema.ts";
