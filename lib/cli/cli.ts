@@ -21,6 +21,7 @@ import { testRules } from "./rules-test.ts";
 import { search } from "./search.ts";
 import { serve } from "./serve.ts";
 import { start } from "./start.ts";
+import { trace } from "./trace.ts";
 import { version } from "./version.ts";
 
 const commands: Readonly<Record<CommandName, (args: readonly string[]) => Promise<number>>> = {
@@ -45,6 +46,7 @@ const commands: Readonly<Record<CommandName, (args: readonly string[]) => Promis
   "intel import": importIntel,
   "intel stats": intelStats,
   "intel lookup": lookupIntel,
+  trace,
   "store check": checkStore,
   "store stats": storeStats,
   "store compact": compactStore,

@@ -30,6 +30,7 @@ Commands:
   intel stats       say what a file of indicators holds
   intel lookup      look values up in a file of indicators
   search            find events in stores by the search language
+  trace             tell where a process of a store came from, or what came of it
   store check       read an event store whole and say whether it is
   store stats       say what an event store holds
   store compact     fold and merge an event store's files
@@ -286,6 +287,21 @@ Options:
   --store-key-file FILE        the store's key: 64 hexadecimal digits, a file of mode 600
   --store-key-command COMMAND  or a shell command that prints it; or UNDERCROFT_STORE_KEY
   --json                       print each row as a line of JSON
+`,
+  trace: `Usage: undercroft trace QUERY --store DIR [OPTION]...
+
+Finds the newest event of a process that the search is about, such as a finding, and tells
+where that process came from: who started it, what it read and whom it talked to, and where
+that came from in its turn. What was cut, and where records are missing, is said.
+
+Options:
+  --direction DIRECTION        backward, or forward: what came of it; default backward
+  --hours N                    how far from that event to look, default 24
+  --store DIR                  the store
+  --store-key-file FILE        the store's key: 64 hexadecimal digits, a file of mode 600
+  --store-key-command COMMAND  or a shell command that prints it; or UNDERCROFT_STORE_KEY
+  --dot                        print a graph for Graphviz
+  --json                       print a graph as one JSON object
 `,
   "store check": `Usage: undercroft store check DIR [OPTION]...
 
