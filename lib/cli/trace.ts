@@ -7,12 +7,13 @@ import { type FieldName, fieldOf, type StoredEvent } from "../model/model.ts";
 import {
   ancestorsOf,
   type Entity,
+  entityId,
   type HistorySource,
   imageOf,
+  type ProcessEntity,
   type ProcessLife,
   type ProvenanceDocument,
   ProvenanceGraph,
-  processId,
   provenanceDocument,
   provenanceDot,
   traceHistory,
@@ -55,6 +56,7 @@ export async function trace(args: readonly string[]): Promise<number> {
     const event = await newest(store, text);
     const start = processOf(event);
     const graph = new ProvenanceGraph();
+    await takeLosses(store, graph, event, spanMs);
     const found = await traceHistory(
       graph,
       {
@@ -63,10 +65,24 @@ export async function trace(args: readonly string[]): Promise<number> {
       },
       new StoreHistory(store),
     );
-    write(parsed, provenanceDocument(found, graph), graph.process(start));
+    write(parsed, provenanceDocument(found, graph), graph.process(entityId(start)));
     return 0;
   } finally {
     await store.close();
+  }
+}
+
+// What is missing belongs to no entity: it is asked for once.
+async function takeLosses(
+  store: EventStore,
+  graph: ProvenanceGraph,
+  { guest, timeMs }: StoredEvent,
+  spanMs: number,
+): Promise<void> {
+  const period = { fromMs: timeMs - spanMs, toMs: timeMs + spanMs };
+  const where = equals("guest", guest);
+  for await (const { event } of store.search({ kinds: ["loss"], where, ...period })) {
+    graph.observe(event);
   }
 }
 
@@ -138,11 +154,11 @@ async function newest(store: EventStore, text: string): Promise<StoredEvent> {
   throw new UndercroftError("ERR_UC_SEARCH", `no process of the store has an event "${text}"`);
 }
 
-function processOf(event: StoredEvent): string {
+function processOf(event: StoredEvent): ProcessEntity {
   const [pid, start] = [fieldOf(event, "pid"), fieldOf(event, "start_ns")];
   const boot = fieldOf(event, "boot");
   if (typeof pid === "number" && typeof start === "bigint" && start !== 0n) {
-    return processId(event.guest, String(boot), pid, start);
+    return { kind: "process", guest: event.guest, boot: String(boot), pid, startNs: start };
   }
   throw new UndercroftError("ERR_UC_SEARCH", "the process of that event is not known by its start");
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A trace for others: as a JSON document (docs/provenance.md) and as a DOT graph for Graphviz.
-import type { Doubt, Edge, Entity } from "./entity.ts";
+import { type Doubt, type Edge, type Entity, entityId } from "./entity.ts";
 import type { Gap, ProvenanceGraph } from "./graph.ts";
 import { type ProcessLife, programAt } from "./process-forest.ts";
 import type { Cut, Trace } from "./trace.ts";
@@ -54,7 +54,7 @@ export function provenanceDocument(trace: Trace, graph: ProvenanceGraph): Proven
   });
   const { edges, cuts, gaps } = trace;
   const format = "undercroft-provenance/1";
-  return { format, start, direction, timeMs, spanMs, nodes, edges, cuts, gaps };
+  return { format, start: entityId(start), direction, timeMs, spanMs, nodes, edges, cuts, gaps };
 }
 
 function processOf(life: ProcessLife): DocumentProcess {

@@ -3,7 +3,7 @@
 // and data went, in the order of time. Bounded three ways; the result names every place where a
 // bound cut it. History that is not in memory is asked for by entity, as it is reached.
 import type { StoredEvent } from "../model/model.ts";
-import type { Edge, Entity } from "./entity.ts";
+import { type Edge, type Entity, entityId } from "./entity.ts";
 import type { Gap, ProvenanceGraph } from "./graph.ts";
 
 /** Stored history, by entity. The event store is one. */
@@ -18,7 +18,7 @@ export interface HistorySource {
 }
 
 export interface TraceQuery {
-  readonly start: string;
+  readonly start: Entity;
   readonly direction: "backward" | "forward";
   /** Backward: what happened after it has no part; forward: what happened before it. */
   readonly timeMs: number;
@@ -88,10 +88,8 @@ class Tracer {
   constructor(graph: ProvenanceGraph, query: TraceQuery) {
     this.#graph = graph;
     this.#query = query;
-    const entity = graph.entity(query.start);
-    if (entity !== undefined) {
-      this.#reach({ id: query.start, entity, depth: 0, timeMs: query.timeMs });
-    }
+    const { start: entity, timeMs } = query;
+    this.#reach({ id: entityId(entity), entity, depth: 0, timeMs });
   }
 
   next(): Reached | undefined {
