@@ -197,7 +197,7 @@ export class ProvenanceGraph {
 }
 
 /** The edge from a process's parent to it. */
-export function treeEdge(child: ProcessLife): Edge {
+function treeEdge(child: ProcessLife): Edge {
   const isFork = child.parentBasis === "fork";
   return {
     kind: isFork ? "fork" : "parent",
