@@ -213,11 +213,10 @@ function deedsOf({ nodes, edges, cuts, gaps }: ProvenanceDocument): readonly str
       const many = left < 0 ? "" : `, ${left} edges left out`;
       return printable(`cut at ${labels.get(entity) ?? entity}: ${reason}${many}`);
     }),
-    ...gaps.map(({ guest, count, reason, timeMs }) =>
-      printable(
-        `${count} records of ${guest} are missing (${reason}), noticed ${new Date(timeMs).toISOString()}`,
-      ),
-    ),
+    ...gaps.map(({ guest, count, reason, timeMs }) => {
+      const noticed = new Date(timeMs).toISOString();
+      return printable(`${noticed}  ${count} records of ${guest} are missing (${reason})`);
+    }),
   ];
   return [
     ...(deeds.length === 0 ? [] : ["", ...deeds]),
