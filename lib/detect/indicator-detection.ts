@@ -6,15 +6,28 @@ const NETWORK: ReadonlySet<IndicatorKind> = new Set([
   ...(["address", "domain", "url", "http-path", "user-agent", "port", "asn", "mac"] as const),
   ...(["ja3", "ja4", "hassh", "certificate", "certificate-sha1", "certificate-md5"] as const),
 ]);
-const tags = new Map<IndicatorKind, readonly string[]>();
+const kindTags = new Map<IndicatorKind, readonly string[]>();
 
-/** Tags of every detection that an indicator makes; the response policy selects by them. */
-export function indicatorTags(kind: IndicatorKind): readonly string[] {
-  const known = tags.get(kind);
+/**
+ * Tags of every detection that an indicator makes; the response policy selects by them. Beside the
+ * kind: `source:NAME`, and where its source says them `confidence:0-100` and `tlp:MARKING`.
+ */
+export function indicatorTags(
+  indicator: Pick<Indicator, "confidence" | "kind" | "source" | "tlp">,
+): readonly string[] {
+  const { confidence, kind, source, tlp } = indicator;
+  const tags = [...tagsOfKind(kind), `source:${source}`];
+  if (confidence !== undefined) tags.push(`confidence:${confidence}`);
+  if (tlp !== undefined) tags.push(`tlp:${tlp}`);
+  return tags;
+}
+
+function tagsOfKind(kind: IndicatorKind): readonly string[] {
+  const known = kindTags.get(kind);
   if (known !== undefined) return known;
   const network = NETWORK.has(kind) ? ["indicator.network"] : [];
   const made = ["indicator", ...network, `indicator.${kind}`];
-  tags.set(kind, made);
+  kindTags.set(kind, made);
   return made;
 }
 
@@ -25,6 +38,6 @@ export function indicatorDetection(
   field: string,
   value: string,
 ): Detection {
-  const { id, title, severity, kind } = indicator;
-  return { rule: id, title, severity, field, value, event, tags: indicatorTags(kind) };
+  const { id, title, severity } = indicator;
+  return { rule: id, title, severity, field, value, event, tags: indicatorTags(indicator) };
 }

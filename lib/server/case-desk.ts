@@ -106,7 +106,7 @@ export class CaseDesk {
       severity: indicator?.severity ?? "low",
       field: "path",
       value: event.path,
-      tags: indicator === undefined ? ["verdict"] : [...indicatorTags(indicator.kind), "verdict"],
+      tags: indicator === undefined ? ["verdict"] : [...indicatorTags(indicator), "verdict"],
       process: identity(event),
       evidence: [event],
       disposition: "blocked",

@@ -3,7 +3,7 @@
 // hypervisor host. Callers attach guests and listen; the simulator turns it by itself.
 import { createHash, randomBytes } from "node:crypto";
 import { type CommandOrigin, DataChannel, DrainLoop } from "../channel/channel.ts";
-import type { SigmaRuleSet } from "../detect/detect.ts";
+import type { IndicatorChange, IndicatorStore } from "../detect/detect.ts";
 import { UndercroftError } from "../errors/errors.ts";
 import type { BlockRule, Command, CommandRecord, Finding, Indicator } from "../model/model.ts";
 import type { EarlierAttach, GuestLiveness, GuestRecord } from "../registry/registry.ts";
@@ -15,7 +15,6 @@ import {
   FEATURE_DOORBELL,
   planRegion,
   RECORD_BYTES_MAX as RECORD_BYTES_LIMIT,
-  type RegionPlan,
   toHex,
 } from "../wire/wire.ts";
 import type { PendingApproval } from "./approvals.ts";
@@ -24,62 +23,17 @@ import { Emitter, type Listener } from "./emitter.ts";
 import { FindingStore } from "./finding-store.ts";
 import { GuestService } from "./guest-service.ts";
 import { NetworkDesk } from "./network-desk.ts";
+import type {
+  GuestAttachment,
+  IsolationOptions,
+  RedirectorAttachment,
+  ServerOptions,
+} from "./options.ts";
 import { RedirectorService } from "./redirector-service.ts";
 import type { ServerEvents, ServerStats } from "./reports.ts";
-import { type HypervisorActions, Responder } from "./responder.ts";
-import { RuleBook } from "./rule-book.ts";
+import { Responder } from "./responder.ts";
+import { RuleBook, storeOf } from "./rule-book.ts";
 import { type GuestInterface, TapControl, type TapRuleState } from "./tap-control.ts";
-
-export interface ServerOptions {
-  readonly clock?: Clock;
-  readonly indicators?: readonly Indicator[];
-  /** Sigma rules that guests' events are held against. */
-  readonly sigma?: SigmaRuleSet;
-  readonly policy?: ResponsePolicy;
-  /** Pauses guests and takes snapshots where the policy wants it. Absent: that is refused. */
-  readonly hypervisor?: HypervisorActions;
-  /**
-   * Longest pause between two looks at idle rings; ten times that where looking is costly. Rings
-   * with a doorbell are looked at when it rings, and some dozen times a second. Default 10.
-   */
-  readonly pauseMsMax?: number;
-  /** How often the pages of a guest are looked at. Default 50. */
-  readonly controlMs?: number;
-  /** A heartbeat that stands still this long makes a guest silent. Default 2500. */
-  readonly silenceMs?: number;
-  /** Ask guests for a CRC-32C of each record. Default false. */
-  readonly checksums?: boolean;
-  /** Source of session ids and the like; given by the simulator only. */
-  readonly randomBytes?: (count: number) => Uint8Array;
-}
-
-/** A guest to serve. The region stays the caller's: close it after detaching. */
-export interface GuestAttachment {
-  readonly name: string;
-  readonly region: Region;
-  /** 128-bit id, as a UUID or 32 hex digits. Default: derived from the name. */
-  readonly id?: string;
-  /** How the region is divided; its size is the region's own. */
-  readonly plan?: Omit<RegionPlan, "regionBytes">;
-  /** Its network interfaces, watched by the redirector once a driver has registered. */
-  readonly interfaces?: readonly GuestInterface[];
-}
-
-/** A redirector to serve. The region stays the caller's: close it after detaching. */
-export interface RedirectorAttachment {
-  readonly name: string;
-  readonly region: Region;
-  /** Packet rings, one for each interface that can be watched at once. Default 16. */
-  readonly packetRings?: number;
-}
-
-/** How a guest is cut off from the network. */
-export interface IsolationOptions {
-  /** Addresses and ranges that it may still reach. */
-  readonly allow?: readonly string[];
-  /** Default: until it is released. */
-  readonly expiresInMs?: number;
-}
 
 const RECORD_BYTES_MAX = 32 * 1024;
 const BATCH_BYTES = 64 * 1024;
@@ -125,7 +79,7 @@ export class Server {
     this.#nextCommandId = (this.#epoch << 12n) + 1n;
     this.#rules = new RuleBook(
       options.policy ?? DEFAULT_POLICY,
-      options.indicators ?? [],
+      storeOf(options.indicators ?? [], this.#wallMs()),
       options.sigma,
     );
     this.#findings = new FindingStore(this.#randomBytes);
@@ -269,7 +223,7 @@ export class Server {
         faulted: (fault, reason, evidence) =>
           this.#emitter.emit("fault", {
             ...{ guest: name, fault, reason, evidence: evidence.slice(0, 256) },
-            timeMs: Number(this.#clock.realtimeNs() / 1_000_000n),
+            timeMs: this.#wallMs(),
           }),
       },
     });
@@ -377,10 +331,28 @@ export class Server {
     return record;
   }
 
-  /** Swaps the indicators for all guests at once and sends the new deny rules. */
-  useIndicators(indicators: readonly Indicator[]): void {
-    this.#rules.use(indicators);
+  /**
+   * Swaps the indicators for all guests at once and sends the new deny rules. A store is best
+   * filled beside the running one; it is the server's from then on.
+   */
+  useIndicators(indicators: IndicatorStore | readonly Indicator[]): void {
+    this.#rules.use(storeOf(indicators, this.#wallMs()));
     this.#pushRules();
+  }
+
+  /**
+   * Takes over what one source of indicators has new and no longer, at once and for all guests.
+   * Deny rules are sent where they change. What is large is better loaded into a store of its own
+   * for {@link useIndicators}: guests are not served meanwhile.
+   * @throws {UndercroftError} ERR_UC_INDICATORS when a limit of the store is met
+   */
+  changeIndicators(change: IndicatorChange): void {
+    if (this.#rules.change(change)) this.#pushRules();
+  }
+
+  /** Indicators in use; to be read only. */
+  get indicators(): IndicatorStore {
+    return this.#rules.indicators;
   }
 
   /** Swaps the response policy for all guests at once and sends the new deny rules. */
@@ -425,6 +397,7 @@ export class Server {
       serverInstance: this.#instance,
       serverEpoch: this.#epoch,
       findings: this.#findings.size,
+      indicators: this.#rules.indicators.size,
       verdictRules: Math.max(...tables.map(({ rules }) => rules.length)),
       verdictRulesLeftOut: Math.max(...tables.map(({ leftOut }) => leftOut)),
       guests: [...this.#guests.values()].map(({ stats }) => stats),
@@ -453,6 +426,7 @@ export class Server {
     if (isDue) {
       this.#controlledMs = nowMs;
       this.#responder.turn();
+      if (this.#rules.advance(this.#wallMs())) this.#pushRules();
       this.#closeWindows();
     }
     for (const service of this.#guests.values()) {
@@ -505,8 +479,7 @@ export class Server {
 
   // Correlations that ask for what did not happen hold without another event.
   #closeWindows(): void {
-    const wallMs = Number(this.#clock.realtimeNs() / 1_000_000n);
-    for (const detection of this.#rules.sigma?.advance(wallMs) ?? []) {
+    for (const detection of this.#rules.sigma?.advance(this.#wallMs()) ?? []) {
       this.#guests.get(detection.event.guest)?.detected(detection);
     }
   }
@@ -531,6 +504,10 @@ export class Server {
     this.#data.remove(service.stream);
     this.#guests.delete(name);
     service.close();
+  }
+
+  #wallMs(): number {
+    return Number(this.#clock.realtimeNs() / 1_000_000n);
   }
 
   #takeIds(count: number): bigint {

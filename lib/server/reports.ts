@@ -94,6 +94,8 @@ export interface ServerStats {
   readonly serverInstance: string;
   readonly serverEpoch: bigint;
   readonly findings: number;
+  /** Indicators in use. */
+  readonly indicators: number;
   /** Deny rules in the table, and indicators that found no room in it. */
   readonly verdictRules: number;
   readonly verdictRulesLeftOut: number;

@@ -3,36 +3,58 @@
 // them. Swapped whole when indicators or policy change; shared by all guests of a server.
 import {
   type Detector,
+  type IndicatorChange,
   IndicatorMatch,
+  IndicatorStore,
   indicatorTags,
   type SigmaRuleSet,
 } from "../detect/detect.ts";
 import type { Indicator } from "../model/model.ts";
-import { planVerdicts, type ResponsePolicy, type VerdictTable } from "../response/response.ts";
+import {
+  DENIABLE_KINDS,
+  planVerdicts,
+  type ResponsePolicy,
+  type VerdictTable,
+} from "../response/response.ts";
 import { RULES_MAX } from "../wire/wire.ts";
 import { SigmaDesk } from "./sigma-desk.ts";
 
 /** Name of the table that fits all guests, where the policy tells none apart. */
 const ALL_GUESTS = "";
 
+/** A store of indicators that is told the time, ms since 1970; one that is given is used itself. */
+export function storeOf(
+  indicators: IndicatorStore | readonly Indicator[],
+  nowMs: number,
+): IndicatorStore {
+  const isStore = indicators instanceof IndicatorStore;
+  const store = isStore ? indicators : new IndicatorStore();
+  if (!isStore) for (const indicator of indicators) store.add(indicator);
+  store.advance(nowMs);
+  return store;
+}
+
 /** Detection content and policy of one server. */
 export class RuleBook {
   /** Absent where the server was given no Sigma rules. */
   readonly sigma: SigmaDesk | undefined;
   #policy: ResponsePolicy;
-  #indicators: readonly Indicator[];
+  // The one place of all indicators: deny rules of drivers are made of it, the rest is looked up.
+  #indicators: IndicatorStore;
   #detector: Detector;
+  #deniableChanges = 0;
   // Made when a guest first asks.
   #tables = new Map<string, VerdictTable>();
   #previous: readonly VerdictTable[] = [];
   #generation = 1;
   #nextRuleId = 1;
 
-  constructor(policy: ResponsePolicy, indicators: readonly Indicator[], sigma?: SigmaRuleSet) {
+  constructor(policy: ResponsePolicy, indicators: IndicatorStore, sigma?: SigmaRuleSet) {
     this.#policy = policy;
-    this.#indicators = indicators;
     this.sigma = sigma === undefined ? undefined : new SigmaDesk(sigma);
+    this.#indicators = indicators;
     this.#detector = new IndicatorMatch(indicators);
+    this.#deniableChanges = indicators.changesOf(DENIABLE_KINDS);
   }
 
   get policy(): ResponsePolicy {
@@ -41,6 +63,11 @@ export class RuleBook {
 
   get detector(): Detector {
     return this.#detector;
+  }
+
+  /** Indicators in use. */
+  get indicators(): IndicatorStore {
+    return this.#indicators;
   }
 
   /** Counts tables; the driver tells it back in its status page. */
@@ -58,7 +85,7 @@ export class RuleBook {
     const table = planVerdicts(
       this.#policy,
       key,
-      this.#indicators,
+      this.#indicators.ofKinds(DENIABLE_KINDS),
       indicatorTags,
       RULES_MAX,
       firstId,
@@ -68,10 +95,25 @@ export class RuleBook {
     return table;
   }
 
-  use(indicators: readonly Indicator[]): void {
+  /** Puts a store in place of the one before. */
+  use(indicators: IndicatorStore): void {
     this.#indicators = indicators;
     this.#detector = new IndicatorMatch(indicators);
+    this.#deniableChanges = indicators.changesOf(DENIABLE_KINDS);
     this.#renew();
+  }
+
+  /** Takes a source's change over; whether deny rules are others than before. */
+  change(change: IndicatorChange): boolean {
+    this.#indicators.apply(change);
+    return this.#renewChanged();
+  }
+
+  /** Tells the time, ms since 1970; whether deny rules are others than before. */
+  advance(nowMs: number): boolean {
+    if (nowMs < this.#indicators.nextChangeMs) return false;
+    this.#indicators.advance(nowMs);
+    return this.#renewChanged();
   }
 
   usePolicy(policy: ResponsePolicy): void {
@@ -86,6 +128,14 @@ export class RuleBook {
       if (indicator !== undefined) return indicator;
     }
     return undefined;
+  }
+
+  #renewChanged(): boolean {
+    const changes = this.#indicators.changesOf(DENIABLE_KINDS);
+    if (changes === this.#deniableChanges) return false;
+    this.#deniableChanges = changes;
+    this.#renew();
+    return true;
   }
 
   #renew(): void {

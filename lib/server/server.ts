@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Face of the server room: everything that one hypervisor host's server does with its guests.
 export type { PendingApproval } from "./approvals.ts";
-export {
-  createServer,
-  type GuestAttachment,
-  type IsolationOptions,
-  type RedirectorAttachment,
-  Server,
-  type ServerOptions,
-} from "./composition.ts";
+export { createServer, Server } from "./composition.ts";
 export type { Listener } from "./emitter.ts";
 export { EventRecorder } from "./event-recorder.ts";
 export type { NetworkStats } from "./guest-network.ts";
 export { networkDigests } from "./network-digests.ts";
+export type {
+  GuestAttachment,
+  IsolationOptions,
+  RedirectorAttachment,
+  ServerOptions,
+} from "./options.ts";
 export type {
   FaultReport,
   GuestBatch,

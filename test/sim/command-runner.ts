@@ -12,6 +12,9 @@ import {
 } from "../../lib/wire/wire.ts";
 
 const WINDOW = 64;
+/** A table of deny rules comes in records as large as the server makes them. */
+const RECORD_BYTES_MAX = 32 * 1024;
+const LIMITS = { batchBytes: 64 * 1024, recordsMax: 16 };
 
 /** What the guest does about a command. */
 export interface CommandActions {
@@ -43,7 +46,7 @@ export class CommandRunner {
   place(region: MemoryRegion, layout: RegionLayout): void {
     const placed = layout.rings.find(({ kind }) => kind === RING_COMMAND);
     if (placed === undefined) throw new RangeError("the directory has no command ring");
-    this.#reader ??= region.openConsumer(placed, 1024, { batchBytes: 4096, recordsMax: 16 });
+    this.#reader ??= region.openConsumer(placed, RECORD_BYTES_MAX, LIMITS);
   }
 
   start(sessionId: number): void {

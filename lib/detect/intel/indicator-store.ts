@@ -42,7 +42,11 @@ export class IndicatorStore {
   readonly #ids = new HashTable();
   readonly #address = new AddressKey();
   readonly #counts: number[] = INDICATOR_KINDS.map(() => 0);
+  /** How often something of a kind came or went. */
+  readonly #changes: number[] = INDICATOR_KINDS.map(() => 0);
   #nowSeconds = 0;
+  /** The first second at which something begins or ends to be valid. */
+  #nextSeconds = Number.POSITIVE_INFINITY;
   /** Some row may be valid only later than the time last told. */
   #hasLater = false;
   readonly #accept = (row: number): boolean => this.#live(row) >= 0;
@@ -66,6 +70,16 @@ export class IndicatorStore {
     return this.#counts[kindCode(kind)] ?? 0;
   }
 
+  /** Grows whenever something of one of these kinds comes, goes, begins or ends. */
+  changesOf(kinds: readonly IndicatorKind[]): number {
+    return kinds.reduce((sum, kind) => sum + (this.#changes[kindCode(kind)] ?? 0), 0);
+  }
+
+  /** The first time, in ms since 1970, at which {@link advance} has anything to do. */
+  get nextChangeMs(): number {
+    return this.#nextSeconds * 1000;
+  }
+
   /**
    * Adds an indicator whose value is in its written form; one of the same source and id goes.
    * @throws {UndercroftError} ERR_UC_INDICATORS when a limit of the store is met
@@ -83,7 +97,8 @@ export class IndicatorStore {
     }
     const row = this.#rows.add(indicator, isDerived ? "" : indicator.id);
     this.#counts[code] = (this.#counts[code] ?? 0) + 1;
-    this.#hasLater ||= (this.#rows.from[row] ?? 0) > this.#nowSeconds;
+    this.#changed(code);
+    this.#noteTimes(row);
     if (!isDerived) this.#ids.add(this.#idHash(this.#rows.sources[row] ?? 0, indicator.id), row);
     // What was removed may have been the first one itself.
     const first = this.#headOf(code, value);
@@ -121,14 +136,22 @@ export class IndicatorStore {
 
   /** Tells the time: what is no longer valid goes, and its number comes back. */
   advance(nowMs: number): number {
+    const beforeSeconds = this.#nowSeconds;
     const nowSeconds = Math.floor(nowMs / 1000);
+    const isDue = nowSeconds >= this.#nextSeconds || nowSeconds < beforeSeconds;
     this.#nowSeconds = nowSeconds;
+    // The first time that is told may be before the beginning of some.
+    if (!isDue && beforeSeconds !== 0) return 0;
     this.#hasLater = false;
+    this.#nextSeconds = Number.POSITIVE_INFINITY;
+    const { from, until, kinds } = this.#rows;
     return this.#removeWhere((row) => {
-      const { from, until } = this.#rows;
-      if ((from[row] ?? 0) > nowSeconds) this.#hasLater = true;
-      const seconds = until[row] ?? 0;
-      return seconds !== 0 && seconds <= nowSeconds;
+      const begins = from[row] ?? 0;
+      const ends = until[row] ?? 0;
+      if (ends !== 0 && ends <= nowSeconds) return true;
+      this.#noteTimes(row);
+      if (begins > beforeSeconds && begins <= nowSeconds) this.#changed(kinds[row] ?? 0);
+      return false;
     });
   }
 
@@ -136,6 +159,15 @@ export class IndicatorStore {
   *[Symbol.iterator](): IterableIterator<Indicator> {
     for (let row = 0; row < this.#rows.end; row++) {
       if (this.#rows.isUsed(row)) yield this.#rows.read(row);
+    }
+  }
+
+  /** Those of some kinds that are valid by now, in no special order. */
+  *ofKinds(kinds: readonly IndicatorKind[]): IterableIterator<Indicator> {
+    const codes = new Set(kinds.map(kindCode));
+    for (let row = 0; row < this.#rows.end; row++) {
+      const isWanted = this.#rows.isUsed(row) && codes.has(this.#rows.kinds[row] ?? 0);
+      if (isWanted && this.#isLive(row)) yield this.#rows.read(row);
     }
   }
 
@@ -317,6 +349,21 @@ export class IndicatorStore {
     else this.#lines.add(row, value);
   }
 
+  #changed(code: number): void {
+    this.#changes[code] = (this.#changes[code] ?? 0) + 1;
+  }
+
+  // A time that has passed is of no interest any more.
+  #noteTimes(row: number): void {
+    const begins = this.#rows.from[row] ?? 0;
+    const ends = this.#rows.until[row] ?? 0;
+    if (begins > this.#nowSeconds) {
+      this.#hasLater = true;
+      this.#nextSeconds = Math.min(this.#nextSeconds, begins);
+    }
+    if (ends !== 0) this.#nextSeconds = Math.min(this.#nextSeconds, ends);
+  }
+
   #prefixes(): PrefixTable {
     return this.#address.family === 4 ? this.#ipv4 : this.#ipv6;
   }
@@ -377,6 +424,7 @@ export class IndicatorStore {
     rows.unlink(row);
     if (rows.ids[row] !== 0) this.#removeId(row);
     this.#counts[code] = (this.#counts[code] ?? 0) - 1;
+    this.#changed(code);
     rows.free(row);
   }
 

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which field of which event each kind of indicator matches.
 import { expect, test } from "vitest";
-import { IndicatorMatch, IndicatorStore, parseIndicators } from "../../../lib/detect/detect.ts";
+import {
+  IndicatorMatch,
+  IndicatorStore,
+  indicatorTags,
+  parseIndicators,
+} from "../../../lib/detect/detect.ts";
 import type { GuestEvent, GuestNetworkEvent, Indicator } from "../../../lib/model/model.ts";
 import { BASE, exec, file, hash } from "../events.ts";
 
@@ -64,7 +69,7 @@ test("a detection says what matched where", () => {
     field: "sha256",
     value: HASH,
     severity: "high",
-    tags: ["indicator", "indicator.sha256"],
+    tags: ["indicator", "indicator.sha256", "source:test"],
   });
 });
 
@@ -125,7 +130,10 @@ test("SSH peers and paths of requests match too", () => {
   expect(
     match.detectNetwork(network({ kind: "ssh", hassh: "", hasshServer: hassh })),
   ).toMatchObject([
-    { field: "hasshServer", tags: ["indicator", "indicator.network", "indicator.hassh"] },
+    {
+      field: "hasshServer",
+      tags: ["indicator", "indicator.network", "indicator.hassh", "source:s"],
+    },
   ]);
   const http = { kind: "http", uri: "/gate.php", authority: "a.example", userAgent: "" };
   expect(match.detectNetwork(network(http))).toMatchObject([{ field: "uri" }]);
@@ -139,4 +147,11 @@ test("a store that changes changes what matches", () => {
   expect(match.detect(hash(HASH))).toHaveLength(1);
   made.removeSource("feed");
   expect(match.detect(hash(HASH))).toEqual([]);
+});
+
+test("the tags of a detection say source, confidence and TLP, as far as they are known", () => {
+  const of = { kind: "sha256", source: "partner" } as const;
+  expect(indicatorTags(of)).toEqual(["indicator", "indicator.sha256", "source:partner"]);
+  const more = indicatorTags({ ...of, confidence: 0, tlp: "amber+strict" });
+  expect(more.slice(2)).toEqual(["source:partner", "confidence:0", "tlp:amber+strict"]);
 });

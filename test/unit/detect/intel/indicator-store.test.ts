@@ -113,3 +113,29 @@ test("a source that is replaced again and again does not grow the store", () => 
   expect(Math.max(...sizes)).toBeLessThan(4 * (sizes[0] ?? 0));
   expect(store.find("domain", `name-11-7-${"x".repeat(40)}.example`)).toHaveLength(1);
 });
+
+test("it tells when there is something to do, and of which kinds something came or went", () => {
+  const store = new IndicatorStore();
+  expect(store.nextChangeMs).toBe(Number.POSITIVE_INFINITY);
+  store.add(indicator("path", "/a", { validFromMs: 10_000, validUntilMs: 30_000 }));
+  store.add(indicator("domain", "evil.example", { validUntilMs: 20_000 }));
+  store.advance(5000);
+  expect(store.nextChangeMs).toBe(10_000);
+  const paths = (): string[] => [...store.ofKinds(["path", "name"])].map(({ value }) => value);
+  expect(paths()).toEqual([]);
+  let changes = store.changesOf(["path"]);
+  const seen: unknown[] = [];
+  for (const ms of [9000, 10_000, 11_000, 20_000, 30_000, 40_000]) {
+    const gone = store.advance(ms);
+    seen.push([gone, store.changesOf(["path"]) > changes, paths().length, store.nextChangeMs]);
+    changes = store.changesOf(["path"]);
+  }
+  expect(seen).toEqual([
+    [0, false, 0, 10_000],
+    [0, true, 1, 20_000],
+    [0, false, 1, 20_000],
+    [1, false, 1, 30_000],
+    [1, true, 0, Number.POSITIVE_INFINITY],
+    [0, false, 0, Number.POSITIVE_INFINITY],
+  ]);
+});
