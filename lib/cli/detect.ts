@@ -19,7 +19,7 @@ export async function detect(args: readonly string[]): Promise<number> {
   const parsed = readArguments("detect", args, options, ["FILE..."]);
   const path = textOption(parsed, "rules");
   if (path === undefined) throw usageError("detect", "--rules PATH is missing");
-  const set = readUsableRules("detect", parsed, path);
+  const set = await readUsableRules("detect", parsed, path);
   warnOfErrors(set, path);
   const engine = new SigmaEngine(set);
   const print = printer(parsed.values.json === true);

@@ -21,7 +21,7 @@ export async function explain(args: readonly string[]): Promise<number> {
   const options = { json: { type: "boolean" }, ...PLACEHOLDER_OPTION } as const;
   const parsed = readArguments("explain", args, options, ["RULE", "EVENT"]);
   const [rulePath = "", eventPath = ""] = parsed.operands;
-  const { rules } = readUsableRules("explain", parsed, rulePath);
+  const { rules } = await readUsableRules("explain", parsed, rulePath);
   const isJson = parsed.values.json === true;
   for (const rule of rules) {
     for await (const found of readEvents(eventPath, eventSourceOf(rule))) {

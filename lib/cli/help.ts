@@ -63,8 +63,8 @@ Options:
 Protects running guests until Ctrl-C: registers each guest when its driver asks, has it
 monitored, detects and responds. With --libvirt it serves every protected domain while that
 runs, listens for libvirt's hook and for the commands, and makes the region of a redirector.
-A guest whose region is not usable is reported; the others are served. SIGHUP reads policy
-and indicators again; a file with mistakes is refused and what was in use stays.
+A guest whose region is not usable is reported; the others are served. SIGHUP reads policy,
+indicators and rules again; where a file is refused, all that was in use stays.
 
 Options:
   --mode vm           run in a VM of its own, where the hypervisor host
@@ -80,11 +80,17 @@ Options:
   --region NAME=PATH  a guest's name and its region file; once for each guest
   --doorbell NAME     a guest whose region and doorbell the holder keeps; once for each
   --holder PATH       the holder's socket, default /run/undercroft-holder/control
-  --indicators FILE   what is known to be bad
+  --indicators FILE   your own list of what is known to be bad, taken whole or not at all
+  --intel FILE        threat intelligence of any format that intel import reads; bad entries
+                      are told, the others are used; may be given again
+  --warnings PATH     MISP warning lists, a file or a folder: what they hold is not taken
+                      from --intel; may be given again
+  --keep-reserved     take private and reserved addresses from --intel too
   --rules PATH        Sigma rules, a file or a folder, for what guests do
   --placeholder NAME=VALUE
                       value of %NAME% in rules with expand; may be given again
   --policy FILE       what to do about it, in place of the default
+  --state DIR         keep here what correlations of rules have seen, over restarts
   --store DIR         keep everything that guests do in this folder, sealed
   --store-key-file FILE
                       the store's key: 64 hexadecimal digits, a file of mode 600

@@ -8,7 +8,7 @@ import { UndercroftError } from "../errors/errors.ts";
 import { importFile } from "../feeds/feeds.ts";
 import type { Indicator } from "../model/model.ts";
 import { DEFAULT_POLICY, parsePolicy, type ResponsePolicy } from "../response/response.ts";
-import { tellProblems } from "./intel.ts";
+import { tellProblems, useless } from "./intel-files.ts";
 import { readArguments } from "./usage.ts";
 
 /** Runs the command. */
@@ -31,8 +31,7 @@ export async function readIndicators(path: string): Promise<Indicator[]> {
   if (format === "list") return parseIndicators(await readText(path), path);
   tellProblems(path, report.problems, report.problemCount);
   if (indicators.length > 0 || report.problemCount === 0) return indicators;
-  const message = `${path}: no entry of it is an indicator; see "undercroft intel import ${path}"`;
-  throw new UndercroftError("ERR_UC_INDICATORS", message, { path });
+  throw useless(path);
 }
 
 /**

@@ -1,43 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 // `undercroft intel import`, `stats` and `lookup`: threat intelligence of any format into one
 // store, and what is in it. What an entry means is the detect room's to say.
-import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { renameSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import {
   type CsvMapping,
-  type ImportProblem,
-  ImportReport,
   INDICATOR_FORMATS,
   INDICATOR_KINDS,
   type IndicatorFormat,
-  IndicatorStore,
+  type IndicatorStore,
   indicatorLine,
   kindOfListName,
   LINES_HEADER,
   parseCsvMapping,
-  WarningLists,
 } from "../detect/detect.ts";
-import { UndercroftError } from "../errors/errors.ts";
-import { importFile } from "../feeds/feeds.ts";
 import type { Indicator, IndicatorKind } from "../model/model.ts";
 import { printable } from "../wire/wire.ts";
+import {
+  loadIntelFiles,
+  readWarnings,
+  storeSummary,
+  unusable,
+  WARNING_OPTIONS,
+} from "./intel-files.ts";
 import { toJson } from "./json.ts";
 import { type Arguments, readArguments, textOption, usageError } from "./usage.ts";
 
-/** Problems of one file that are written out. */
-const PROBLEMS_SHOWN = 20;
 /** Sources and the like of a store that are written out, those with most first. */
 const NAMES_SHOWN = 10;
 /** Lines that are written to a file at once. */
 const LINES_AT_ONCE = 10_000;
-
-interface Loaded {
-  readonly store: IndicatorStore;
-  /** Indicators that are on a warning list, by its name. */
-  readonly suppressed: Map<string, number>;
-  readonly expired: number;
-}
 
 /** Runs `intel import`. */
 export async function importIntel(args: readonly string[]): Promise<number> {
@@ -47,14 +39,13 @@ export async function importIntel(args: readonly string[]): Promise<number> {
     {
       format: { type: "string" },
       map: { type: "string" },
-      warnings: { type: "string", multiple: true },
-      "keep-reserved": { type: "boolean" },
+      ...WARNING_OPTIONS,
       out: { type: "string" },
     },
     ["FILE..."],
   );
   const lists = readWarnings(read);
-  const { store, suppressed, expired } = await loadFiles(read.operands, lists, {
+  const { store, suppressed, expired } = await loadIntelFiles(read.operands, lists, {
     format: formatOption(read),
     mapping: mappingOption(read),
   });
@@ -62,7 +53,7 @@ export async function importIntel(args: readonly string[]): Promise<number> {
   if (out !== undefined) writeLines(out, store);
   for (const [name, count] of suppressed) say(`${count} left out: on the list "${name}"`);
   if (expired > 0) say(`${expired} left out: no longer valid`);
-  say(summary(store));
+  say(storeSummary(store));
   if (store.size > 0) return 0;
   process.stderr.write("undercroft: no indicator was read\n");
   return 1;
@@ -71,14 +62,14 @@ export async function importIntel(args: readonly string[]): Promise<number> {
 /** Runs `intel stats`. */
 export async function intelStats(args: readonly string[]): Promise<number> {
   const read = readArguments("intel stats", args, { json: { type: "boolean" } }, ["FILE"]);
-  const { store, expired } = await loadFiles(read.operands, undefined, {});
+  const { store, expired } = await loadIntelFiles(read.operands, undefined);
   const stats = countAll(store);
   if (read.values.json === true) {
     const { size: indicators, bytes } = store;
     process.stdout.write(`${toJson({ indicators, expired, storeBytes: bytes, ...stats })}\n`);
     return 0;
   }
-  say(summary(store));
+  say(storeSummary(store));
   if (expired > 0) say(`${expired} more are no longer valid`);
   for (const [what, counts] of Object.entries(stats)) {
     if (what !== "kinds") say(`${what}: ${mostOf(counts)}`);
@@ -92,7 +83,7 @@ export async function lookupIntel(args: readonly string[]): Promise<number> {
   const options = { json: { type: "boolean" } } as const;
   const read = readArguments("intel lookup", args, options, ["FILE", "VALUE..."]);
   const [file = "", ...values] = read.operands;
-  const { store } = await loadFiles([file], undefined, {});
+  const { store } = await loadIntelFiles([file], undefined);
   let found = 0;
   for (const value of values) {
     const indicators = lookup(store, value);
@@ -136,79 +127,6 @@ function lookupLines(value: string, indicators: readonly Indicator[]): string[] 
   });
 }
 
-async function loadFiles(
-  files: readonly string[],
-  lists: WarningLists | undefined,
-  options: { format?: IndicatorFormat | undefined; mapping?: CsvMapping | undefined },
-): Promise<Loaded> {
-  const store = new IndicatorStore();
-  const suppressed = new Map<string, number>();
-  for (const file of files) {
-    const report = new ImportReport(
-      (indicator) => {
-        const name = lists?.nameOf(indicator);
-        if (name === undefined) store.add(indicator);
-        else suppressed.set(name, (suppressed.get(name) ?? 0) + 1);
-      },
-      (id) => store.remove(file, id),
-    );
-    await importFile(file, report, {
-      ...(options.format === undefined ? {} : { format: options.format }),
-      ...(options.mapping === undefined ? {} : { mapping: options.mapping }),
-    });
-    for (const [what, count] of report.skips) tell(`${file}: ${count} not used: ${what}`);
-    tellProblems(file, report.problems, report.problemCount);
-  }
-  return { store, suppressed, expired: store.advance(Date.now()) };
-}
-
-/** Writes the first problems of a file to standard error, and how many more there are. */
-export function tellProblems(
-  file: string,
-  problems: readonly ImportProblem[],
-  problemCount: number,
-): void {
-  for (const { place, reason } of problems.slice(0, PROBLEMS_SHOWN)) {
-    tell(`${file}: ${place}: ${reason}`);
-  }
-  const more = problemCount - Math.min(problemCount, PROBLEMS_SHOWN);
-  if (more > 0) tell(`${file}: ${more} more bad entries`);
-}
-
-function readWarnings(args: Arguments): WarningLists {
-  const lists = new WarningLists();
-  if (args.values["keep-reserved"] !== true) lists.addReserved();
-  const paths = args.values.warnings;
-  for (const path of Array.isArray(paths) ? paths.map(String) : []) {
-    for (const file of listFiles(path)) lists.add(readOrRefuse(file), file);
-  }
-  return lists;
-}
-
-function listFiles(path: string): string[] {
-  try {
-    if (!statSync(path).isDirectory()) return [path];
-    const names = readdirSync(path, { recursive: true, encoding: "utf8" });
-    const found = names.filter((name) => name.endsWith(".json")).sort();
-    return found.map((name) => join(path, name));
-  } catch (cause) {
-    throw unreadable(path, cause);
-  }
-}
-
-function readOrRefuse(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (cause) {
-    throw unreadable(path, cause);
-  }
-}
-
-function unreadable(path: string, cause: unknown): UndercroftError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return new UndercroftError("ERR_UC_CONFIG", `cannot use ${path}: ${reason}`, { path });
-}
-
 function formatOption(args: Arguments): IndicatorFormat | undefined {
   const format = textOption(args, "format");
   if (format === undefined) return undefined;
@@ -238,14 +156,8 @@ function writeLines(path: string, store: IndicatorStore): void {
     writeFileSync(beside, lines.join(""), { flag: "a" });
     renameSync(beside, path);
   } catch (cause) {
-    throw unreadable(path, cause);
+    throw unusable(path, cause);
   }
-}
-
-function summary(store: IndicatorStore): string {
-  const kinds = INDICATOR_KINDS.filter((kind) => store.count(kind) > 0);
-  const parts = kinds.map((kind) => `${store.count(kind)} ${kind}`);
-  return `${store.size} indicators${parts.length === 0 ? "" : `: ${parts.join(", ")}`}`;
 }
 
 function countAll(store: IndicatorStore): Readonly<Record<string, Record<string, number>>> {
@@ -270,8 +182,4 @@ function countAll(store: IndicatorStore): Readonly<Record<string, Record<string,
 
 function say(line: string): void {
   process.stdout.write(`${printable(line)}\n`);
-}
-
-function tell(line: string): void {
-  process.stderr.write(`undercroft: ${printable(line)}\n`);
 }

@@ -1,33 +1,50 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads Sigma rules from a file or a folder, for the commands that use them. What a rule means is
 // the detect room's to say.
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
-import { loadRules, type RuleFile, type SigmaRuleSet } from "../detect/detect.ts";
+import { RuleLoader, type SigmaRuleSet } from "../detect/detect.ts";
 import { UndercroftError } from "../errors/errors.ts";
 import { printable } from "../wire/wire.ts";
 import type { CommandName } from "./help.ts";
+import { unusable } from "./intel-files.ts";
 import { type Arguments, usageError } from "./usage.ts";
 
 /** The option that all commands with rules have. */
 export const PLACEHOLDER_OPTION = { placeholder: { type: "string", multiple: true } } as const;
 
 /**
- * Loads the rules of a file or folder.
+ * Loads the rules of a file or folder, giving way to other work after each file.
  * @throws {UndercroftError} ERR_UC_CONFIG where it cannot be read, ERR_UC_ARGUMENT
  */
-export function readRules(command: CommandName, args: Arguments, path: string): SigmaRuleSet {
-  const placeholders = placeholdersOf(command, args);
-  return loadRules(rulesIn(path), { placeholders });
+export async function readRules(
+  command: CommandName,
+  args: Arguments,
+  path: string,
+): Promise<SigmaRuleSet> {
+  const loader = new RuleLoader({ placeholders: placeholdersOf(command, args) });
+  for (const name of ruleFilesIn(path)) {
+    try {
+      loader.add({ name, text: await readFile(name, "utf8") });
+    } catch (cause) {
+      throw unusable(name, cause);
+    }
+  }
+  return loader.finish();
 }
 
 /**
  * Loads rules of which at least one must be usable.
  * @throws {UndercroftError} ERR_UC_RULES, ERR_UC_CONFIG, ERR_UC_ARGUMENT
  */
-export function readUsableRules(command: CommandName, args: Arguments, path: string): SigmaRuleSet {
-  const set = readRules(command, args, path);
+export async function readUsableRules(
+  command: CommandName,
+  args: Arguments,
+  path: string,
+): Promise<SigmaRuleSet> {
+  const set = await readRules(command, args, path);
   if (set.rules.length > 0) return set;
   const message = `no usable rule in ${path}; see "undercroft rules check ${path}"`;
   throw new UndercroftError("ERR_UC_RULES", message, { path });
@@ -43,29 +60,15 @@ export function warnOfErrors(set: SigmaRuleSet, path: string): void {
 
 /** The rule files of a path in the order of their names. */
 export function ruleFilesIn(path: string): string[] {
-  return reading(path, () => {
+  try {
     if (!statSync(path).isDirectory()) return [path];
     const names = readdirSync(path, { recursive: true, encoding: "utf8" });
     return names
       .filter((name) => /\.ya?ml$/i.test(name))
       .sort()
       .map((name) => join(path, name));
-  });
-}
-
-function* rulesIn(path: string): Generator<RuleFile> {
-  for (const name of ruleFilesIn(path)) {
-    yield { name, text: reading(name, () => readFileSync(name, "utf8")) };
-  }
-}
-
-function reading<Result>(path: string, read: () => Result): Result {
-  try {
-    return read();
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    const message = `cannot read ${path}: ${reason}`;
-    throw new UndercroftError("ERR_UC_CONFIG", message, { path }, { cause });
+    throw unusable(path, cause);
   }
 }
 

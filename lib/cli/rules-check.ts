@@ -11,7 +11,7 @@ import { readArguments } from "./usage.ts";
 export async function checkRules(args: readonly string[]): Promise<number> {
   const options = { json: { type: "boolean" }, ...PLACEHOLDER_OPTION } as const;
   const parsed = readArguments("rules check", args, options, ["PATH"]);
-  const set = readRules("rules check", parsed, parsed.operands[0] ?? "");
+  const set = await readRules("rules check", parsed, parsed.operands[0] ?? "");
   const isJson = parsed.values.json === true;
   for (const problem of set.problems) {
     const line = isJson ? toJson(problem) : printable(problemLine(problem));

@@ -46,7 +46,7 @@ export async function testRules(args: readonly string[]): Promise<number> {
 }
 
 async function testFile(path: string, args: Arguments): Promise<Result> {
-  const set = readRules("rules test", args, path);
+  const set = await readRules("rules test", args, path);
   const errors = set.problems.filter(({ severity }) => severity === "error");
   if (errors.length > 0) {
     return { events: 0, failures: errors.map(({ line, message }) => `line ${line}: ${message}`) };

@@ -3,21 +3,20 @@
 // names at the holder are given. A guest whose region is not usable is reported and left out; the
 // others are served.
 import process from "node:process";
-import type { SigmaRuleSet } from "../detect/detect.ts";
 import { isUndercroftError, UndercroftError } from "../errors/errors.ts";
 import { HOLDER_CONTROL } from "../native/native.ts";
 import { createServer, EventRecorder, type Server } from "../server/server.ts";
 import { type IvshmemSource, openIvshmemRegion, type Region } from "../transport/transport.ts";
 import { decodeSuperblock, PAGE_BYTES, printable, SUPERBLOCK_LAYOUT } from "../wire/wire.ts";
+import { CorrelationFile } from "./correlation-file.ts";
 import { DomainHand, DomainService } from "./domain-service.ts";
 import { belowText, connectionOf, connectionOptions } from "./domains.ts";
 import { openNamedStore, STORE_OPTIONS } from "./event-store.ts";
-import { indicatorSummary, readIndicators, readPolicy } from "./indicators.ts";
 import { Interrupt } from "./interrupt.ts";
 import { toJson } from "./json.ts";
+import { CONTENT_OPTIONS, contentSummary, readContent } from "./live-content.ts";
 import { namingPath } from "./path-error.ts";
 import { Reload } from "./reload.ts";
-import { PLACEHOLDER_OPTION, readUsableRules, warnOfErrors } from "./rule-files.ts";
 import { type Arguments, choiceOption, readArguments, textOption, usageError } from "./usage.ts";
 import { VmService } from "./vm-service.ts";
 import { GuestWatch } from "./watch.ts";
@@ -43,12 +42,10 @@ export async function serve(args: readonly string[]): Promise<number> {
     region: { type: "string", multiple: true },
     doorbell: { type: "string", multiple: true },
     holder: { type: "string" },
-    indicators: { type: "string" },
-    policy: { type: "string" },
+    ...CONTENT_OPTIONS,
+    state: { type: "string" },
     store: { type: "string" },
     ...STORE_OPTIONS,
-    rules: { type: "string" },
-    ...PLACEHOLDER_OPTION,
     json: { type: "boolean" },
     libvirt: { type: "boolean" },
     ...connectionOptions,
@@ -65,34 +62,30 @@ export async function serve(args: readonly string[]): Promise<number> {
   if (!isProvisioned && wanted.length === 0) {
     throw usageError("serve", "--region NAME=PATH, --doorbell NAME or --libvirt is missing");
   }
-  const file = textOption(parsed, "indicators");
-  const indicators = file === undefined ? [] : await readIndicators(file);
-  const rules = sigmaRules(parsed);
+  const content = await readContent(parsed);
   const hand = new DomainHand();
   const server = createServer({
-    indicators,
+    ...content,
     ...(isLibvirt ? { hypervisor: hand } : {}),
-    ...(rules === undefined ? {} : { sigma: rules }),
-    policy: await readPolicy(textOption(parsed, "policy")),
     ...(isProvisioned ? { silenceMs: standstillMs } : {}),
   });
   if (parsed.values.json === true) writeJson(server);
-  else process.stdout.write(`${indicatorSummary(indicators)}${rulesSummary(rules)}\n`);
+  else process.stdout.write(`${contentSummary(content)}\n`);
+  const log = (text: string): void => {
+    const line = parsed.values.json === true ? toJson({ kind: "log", text }) : printable(text);
+    process.stdout.write(`${line}\n`);
+  };
+  const state = textOption(parsed, "state");
+  const correlations = state === undefined ? undefined : new CorrelationFile(server, state, log);
   const endRecording = await record(server, parsed);
-  const reload = new Reload(
-    server,
-    { policy: textOption(parsed, "policy"), indicators: file },
-    (text) =>
-      process.stdout.write(
-        `${parsed.values.json === true ? toJson({ kind: "log", text }) : text}\n`,
-      ),
-  );
+  const reload = new Reload(server, parsed, log);
   try {
     if (isLibvirt) return await serveDomains(server, parsed, hand);
     if (control !== undefined) return await serveDevices(server, control);
     return await serveRegions(server, wanted, parsed.values.json === true);
   } finally {
     reload.close();
+    correlations?.close();
     await endRecording();
   }
 }
@@ -125,19 +118,6 @@ async function serveRegions(
   server.close();
   for (const region of regions) region.close();
   return regions.length === wanted.length ? 0 : 1;
-}
-
-function sigmaRules(parsed: Arguments): SigmaRuleSet | undefined {
-  const path = textOption(parsed, "rules");
-  if (path === undefined) return undefined;
-  const set = readUsableRules("serve", parsed, path);
-  warnOfErrors(set, path);
-  return set;
-}
-
-function rulesSummary(set: SigmaRuleSet | undefined): string {
-  if (set === undefined) return "";
-  return `; Sigma: ${set.rules.length} rules, ${set.correlations.length} correlations`;
 }
 
 /** Where the hypervisor host speaks to a server in its own VM; undefined: it is in none. */

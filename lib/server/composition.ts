@@ -3,7 +3,12 @@
 // hypervisor host. Callers attach guests and listen; the simulator turns it by itself.
 import { createHash, randomBytes } from "node:crypto";
 import { type CommandOrigin, DataChannel, DrainLoop } from "../channel/channel.ts";
-import type { IndicatorChange, IndicatorStore } from "../detect/detect.ts";
+import type {
+  CorrelatorState,
+  IndicatorChange,
+  IndicatorStore,
+  SigmaRuleSet,
+} from "../detect/detect.ts";
 import { UndercroftError } from "../errors/errors.ts";
 import type { BlockRule, Command, CommandRecord, Finding, Indicator } from "../model/model.ts";
 import type { EarlierAttach, GuestLiveness, GuestRecord } from "../registry/registry.ts";
@@ -353,6 +358,24 @@ export class Server {
   /** Indicators in use; to be read only. */
   get indicators(): IndicatorStore {
     return this.#rules.indicators;
+  }
+
+  /**
+   * Swaps the Sigma rules for all guests between two events. Correlations that did not change keep
+   * what they have seen.
+   */
+  useSigma(rules: SigmaRuleSet): void {
+    this.#rules.useSigma(rules);
+  }
+
+  /** What correlations have seen, as plain data, for {@link importCorrelations} of another run. */
+  exportCorrelations(): CorrelatorState | undefined {
+    return this.#rules.sigma?.exportState();
+  }
+
+  /** Goes on with what an earlier run has seen; returns how many groups fit no correlation. */
+  importCorrelations(state: CorrelatorState): number {
+    return this.#rules.sigma?.importState(state) ?? state.groups.length;
   }
 
   /** Swaps the response policy for all guests at once and sends the new deny rules. */

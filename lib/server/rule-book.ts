@@ -36,8 +36,7 @@ export function storeOf(
 
 /** Detection content and policy of one server. */
 export class RuleBook {
-  /** Absent where the server was given no Sigma rules. */
-  readonly sigma: SigmaDesk | undefined;
+  #sigma: SigmaDesk | undefined;
   #policy: ResponsePolicy;
   // The one place of all indicators: deny rules of drivers are made of it, the rest is looked up.
   #indicators: IndicatorStore;
@@ -51,10 +50,15 @@ export class RuleBook {
 
   constructor(policy: ResponsePolicy, indicators: IndicatorStore, sigma?: SigmaRuleSet) {
     this.#policy = policy;
-    this.sigma = sigma === undefined ? undefined : new SigmaDesk(sigma);
+    this.#sigma = sigma === undefined ? undefined : new SigmaDesk(sigma);
     this.#indicators = indicators;
     this.#detector = new IndicatorMatch(indicators);
     this.#deniableChanges = indicators.changesOf(DENIABLE_KINDS);
+  }
+
+  /** Absent where the server was given no Sigma rules. */
+  get sigma(): SigmaDesk | undefined {
+    return this.#sigma;
   }
 
   get policy(): ResponsePolicy {
@@ -114,6 +118,11 @@ export class RuleBook {
     if (nowMs < this.#indicators.nextChangeMs) return false;
     this.#indicators.advance(nowMs);
     return this.#renewChanged();
+  }
+
+  useSigma(rules: SigmaRuleSet): void {
+    if (this.#sigma === undefined) this.#sigma = new SigmaDesk(rules);
+    else this.#sigma.replace(rules);
   }
 
   usePolicy(policy: ResponsePolicy): void {

@@ -2,6 +2,7 @@
 // Sigma rules over the events of guests: what a rule asks about a process comes from the guest's
 // process table. One engine for all guests of a server; guest-service.ts brings the events.
 import {
+  type CorrelatorState,
   type GuestFacts,
   guestSigmaEvent,
   SigmaEngine,
@@ -23,6 +24,21 @@ export class SigmaDesk {
   constructor(rules: SigmaRuleSet) {
     // No guest's clock may close the windows of the others.
     this.#engine = new SigmaEngine(rules, { timeFrom: "advance" });
+  }
+
+  /** Goes on with other rules; correlations that are the same keep what they have seen. */
+  replace(rules: SigmaRuleSet): void {
+    this.#engine.replaceRules(rules);
+  }
+
+  /** What correlations have seen, as plain data. */
+  exportState(): CorrelatorState {
+    return this.#engine.exportState();
+  }
+
+  /** Goes on with what was exported; returns how many groups fit no correlation. */
+  importState(state: CorrelatorState): number {
+    return this.#engine.importState(state);
   }
 
   /**

@@ -2,6 +2,7 @@
 // Correlations at work: matches of their rules in, matches of their own out, group by group, by the
 // time of the events. What it keeps is bounded; what it had to forget is counted. Called by the
 // engine.
+import type { EvidenceEvent } from "../../model/model.ts";
 import {
   Window,
   type WindowFigure,
@@ -76,6 +77,8 @@ interface GroupState {
   readonly values: readonly string[];
   readonly carried: ReadonlyArray<readonly [string, SigmaValue]>;
   readonly window: WindowState;
+  /** What the last event that counted is a view of. */
+  readonly origin?: EvidenceEvent;
 }
 
 interface Group extends Ending, Touched<Group> {
@@ -189,9 +192,12 @@ export class Correlator {
     const groups: GroupState[] = [];
     // In this order, so that whoever imports them knows whom to evict first.
     for (let group = this.#touched.oldest; group !== undefined; group = group.newer) {
-      const { node, values, carried, window } = group;
+      const { node, values, carried, window, origin } = group;
       const { correlation, meaning } = node;
-      groups.push({ correlation: correlation.key, meaning, values, carried, window: window.state });
+      groups.push({
+        ...{ correlation: correlation.key, meaning, values, carried, window: window.state },
+        ...(origin === undefined ? {} : { origin }),
+      });
     }
     return { version: 1, newestMs: this.#newestMs, groups };
   }
@@ -209,6 +215,7 @@ export class Correlator {
       const { values, carried } = saved;
       const group = this.#add(node, values, new Window(node.plan, saved.window));
       group.carried = carried;
+      group.origin = saved.origin;
       this.#samples += group.window.size;
       this.#ends.add(group, group.window.endMs);
     }

@@ -43,10 +43,13 @@ type Document = SigmaRule | SigmaCorrelation | SigmaFilter;
 
 /** Loads rules; what is wrong with one keeps no other from being loaded. Never throws. */
 export function loadRules(files: Iterable<RuleFile>, options: RuleSetOptions = {}): SigmaRuleSet {
-  return new Loader(options).load(files);
+  const loader = new RuleLoader(options);
+  for (const file of files) loader.add(file);
+  return loader.finish();
 }
 
-class Loader {
+/** Loads rules file by file, for whoever has other things to do in between. */
+export class RuleLoader {
   readonly #placeholders: ReadonlyMap<string, readonly string[]>;
   readonly #chains: ValueContext["chains"] = new Map();
   readonly #problems: SigmaProblem[] = [];
@@ -55,12 +58,25 @@ class Loader {
   readonly #keys = new Map<string, Document>();
   readonly #documents: Document[] = [];
 
-  constructor(options: RuleSetOptions) {
+  constructor(options: RuleSetOptions = {}) {
     this.#placeholders = new Map(Object.entries(options.placeholders ?? {}));
   }
 
-  load(files: Iterable<RuleFile>): SigmaRuleSet {
-    for (const file of files) this.#readFile(file);
+  /** Reads one file; what is wrong with it is told at the end. */
+  add({ name, text }: RuleFile): void {
+    let isCollection = false;
+    for (const document of splitDocuments(text)) {
+      if (isCollection) {
+        const message = "not loaded: a document with action before it may change its meaning";
+        this.#problem("error", name, document, 0, "", message);
+        continue;
+      }
+      isCollection = this.#readOne(name, document);
+    }
+  }
+
+  /** The rules of all files, as they fit together. */
+  finish(): SigmaRuleSet {
     const filters = this.#documents.filter((document) => document.kind === "filter");
     const rules = this.#filtered(filters);
     const correlations = this.#linked(rules);
@@ -71,18 +87,6 @@ class Loader {
       silent: silentKeys(correlations),
       problems: this.#problems,
     };
-  }
-
-  #readFile({ name, text }: RuleFile): void {
-    let isCollection = false;
-    for (const document of splitDocuments(text)) {
-      if (isCollection) {
-        const message = "not loaded: a document with action before it may change its meaning";
-        this.#problem("error", name, document, 0, "", message);
-        continue;
-      }
-      isCollection = this.#readOne(name, document);
-    }
   }
 
   /** Reads one document; true where it is part of a collection of Sigma 1. */
@@ -101,7 +105,7 @@ class Loader {
         warn: (message, at) => this.#problem("warning", file, document, at, rule, message),
       };
       const { line } = placeIn(document, node.at);
-      this.#add(parseRule(node, { file, line }, context));
+      this.#take(parseRule(node, { file, line }, context));
     } catch (cause) {
       if (!(cause instanceof YamlFault)) throw cause;
       this.#problem("error", file, document, cause.at, rule, cause.message);
@@ -109,7 +113,7 @@ class Loader {
     return isCollection;
   }
 
-  #add(document: Document): void {
+  #take(document: Document): void {
     const references = [document.id, document.name].filter((reference) => reference !== "");
     for (const reference of references) {
       const first = this.#byReference.get(reference);
