@@ -77,7 +77,7 @@ test.each([
   }
 });
 
-test("rules swapped in meet the next event; a correlation that stays keeps what it has seen", () => {
+test("swapped rules meet the next event; a correlation that stays keeps what it has seen", () => {
   const { backup, clock, found, guest, pass, server } = scene();
   backup(1);
   const more = `title: Editor started
