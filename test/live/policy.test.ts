@@ -7,6 +7,7 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { networkProblem } from "../../lib/cli/demo-network.ts";
@@ -121,7 +122,10 @@ async function ask(line: string): Promise<string> {
 
 async function settled(program: string, count: number): Promise<void> {
   for (let tries = 0; tries < 40; tries++) {
-    if ((await ask(`count ${program}`)) === String(count)) return;
+    // A busy guest's serial port may lose a line: the question is asked again.
+    const said = await ask(`count ${program}`).catch(() => "");
+    if (said === String(count)) return;
+    await sleep(200);
   }
   throw new Error(`${program}: ${await ask(`count ${program}`)} run, not ${count}`);
 }
