@@ -2,17 +2,18 @@
 // `undercroft search`: what the stores of servers hold, by the search
 // language; several stores are merged. The stores must not be open elsewhere.
 import process from "node:process";
-import { UndercroftError } from "../errors/errors.ts";
-import { FIELD_TABLE, type FieldName, fieldOf } from "../model/model.ts";
+import { FIELD_TABLE, type FieldName } from "../model/model.ts";
 import {
   eventSchema,
+  type MergedRows,
+  mergeRows,
   parseSearch,
   type Row,
-  runSearch,
   type Search,
-  searchPeriod,
+  searchShare,
 } from "../search/search.ts";
-import { type EventStore, type StoredRow, searchConditions } from "../store/store.ts";
+import { searchStore } from "../server/server.ts";
+import type { EventStore } from "../store/store.ts";
 import { printable } from "../wire/wire.ts";
 import { openNamedStore, STORE_OPTIONS } from "./event-store.ts";
 import { Interrupt } from "./interrupt.ts";
@@ -21,9 +22,6 @@ import { type Arguments, readArguments, usageError } from "./usage.ts";
 
 /** Rows that are shown where the search sets no limit. */
 const ROWS_SHOWN = 100;
-/** Events that stages may work on. */
-const EVENTS_MAX = 1_000_000;
-const TIE_BREAKERS = ["guest", "boot", "seq", "kind"];
 
 /** What a line of an event begins with; the rest is named. */
 const LEADING: ReadonlySet<string> = new Set(["time", "guest", "kind"]);
@@ -55,12 +53,9 @@ export async function search(args: readonly string[]): Promise<number> {
   }
 }
 
-interface Found {
-  readonly rows: readonly Row[];
+interface Found extends MergedRows {
   /** False where a time limit or Ctrl-C ended it. */
   readonly isComplete: boolean;
-  /** There is more than is shown. */
-  readonly isCut: boolean;
 }
 
 async function find(
@@ -69,53 +64,24 @@ async function find(
   interrupt: Interrupt,
 ): Promise<Found> {
   const nowMs = Date.now();
-  // Stages that make other rows, or another order, need all events; else the newest are enough.
-  const [first] = query.stages;
-  const isNewest = first === undefined || first.kind === "limit" || first.kind === "fields";
-  const shown = first?.kind === "limit" ? first.count : ROWS_SHOWN;
-  const limit = isNewest ? Math.min(shown + 1, EVENTS_MAX) : EVENTS_MAX;
-  const answers = await Promise.all(
-    stores.map((store) => rowsOf(store, query, nowMs, limit, interrupt)),
+  const { limit, fields } = searchShare(query, { shown: ROWS_SHOWN });
+  const ending = new AbortController();
+  void interrupt.wait().then(() => ending.abort());
+  const { where } = query;
+  const wanted = { where, nowMs, limit, signal: ending.signal };
+  let isComplete = true;
+  const shares = await Promise.all(
+    stores.map(async (store) => {
+      const share: Row[] = [];
+      const options = fields === undefined ? wanted : { ...wanted, fields };
+      if (!(await searchStore(store, options, (rows) => void share.push(...rows)))) {
+        isComplete = false;
+      }
+      return share;
+    }),
   );
-  const rows = answers.flatMap((answer) => answer.rows);
-  const isComplete = answers.every((answer) => answer.isComplete);
-  if (!isNewest && answers.some((answer) => answer.rows.length === EVENTS_MAX)) {
-    throw new UndercroftError(
-      "ERR_UC_SEARCH",
-      `the search finds more than ${EVENTS_MAX} events in one store; narrow it by time or field`,
-    );
-  }
-  const staged = { ...query, where: { kind: "all" } as const };
-  const made = runSearch(staged, rows, eventSchema, nowMs, TIE_BREAKERS);
-  const isBounded = query.stages.some(({ kind }) => kind === "limit" || kind === "stats");
-  const isCut = !isBounded && made.length > ROWS_SHOWN;
-  return { rows: isCut ? made.slice(0, ROWS_SHOWN) : made, isComplete, isCut };
-}
-
-async function rowsOf(
-  store: EventStore,
-  query: Search,
-  nowMs: number,
-  limit: number,
-  interrupt: Interrupt,
-): Promise<{ readonly rows: Row[]; readonly isComplete: boolean }> {
-  const compiled = searchConditions(query.where, eventSchema, nowMs);
-  const found = store.search({ compiled, limit, ...searchPeriod(query.where, nowMs) });
-  void interrupt.wait().then(() => found.cancel());
-  const rows: Row[] = [];
-  for await (const row of found) rows.push(flatRow(row));
-  return { rows, isComplete: found.complete };
-}
-
-/** An event by the names of its fields, those that it has. */
-function flatRow({ event, count, lastMs }: StoredRow): Row {
-  const row: Record<string, unknown> = { kind: event.kind };
-  for (const name of Object.keys(FIELD_TABLE) as FieldName[]) {
-    const value = fieldOf(event, name);
-    if (value !== undefined) row[name] = value;
-  }
-  if (count > 1) Object.assign(row, { count, last: lastMs });
-  return row;
+  const options = { nowMs, shown: ROWS_SHOWN };
+  return { ...mergeRows(query, shares, eventSchema, options), isComplete };
 }
 
 async function openStores(parsed: Arguments): Promise<readonly EventStore[]> {

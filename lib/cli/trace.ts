@@ -3,32 +3,23 @@
 // to what came of it.
 import process from "node:process";
 import { UndercroftError } from "../errors/errors.ts";
-import { type FieldName, fieldOf, type StoredEvent } from "../model/model.ts";
+import type { StoredEvent } from "../model/model.ts";
 import {
   ancestorsOf,
-  type Entity,
-  entityId,
-  type HistorySource,
   imageOf,
-  type ProcessEntity,
   type ProcessLife,
   type ProvenanceDocument,
-  ProvenanceGraph,
-  provenanceDocument,
   provenanceDot,
-  traceHistory,
 } from "../provenance/provenance.ts";
 import { eventSchema, parseSearch, searchPeriod } from "../search/search.ts";
-import { type EventStore, type StorePredicate, searchConditions } from "../store/store.ts";
+import { traceStore } from "../server/server.ts";
+import { type EventStore, searchConditions } from "../store/store.ts";
 import { printable } from "../wire/wire.ts";
 import { openNamedStore, STORE_OPTIONS } from "./event-store.ts";
 import { toJson } from "./json.ts";
 import { type Arguments, choiceOption, readArguments, textOption, usageError } from "./usage.ts";
 
 const DEFAULT_HOURS = 24;
-const NODES_MAX = 1000;
-const DEPTH_MAX = 64;
-const DEGREE_MAX = 200;
 
 /** Runs the command. */
 export async function trace(args: readonly string[]): Promise<number> {
@@ -54,89 +45,11 @@ export async function trace(args: readonly string[]): Promise<number> {
   const store = await openNamedStore("trace", parsed, folder);
   try {
     const event = await newest(store, text);
-    const start = processOf(event);
-    const graph = new ProvenanceGraph();
-    await takeLosses(store, graph, event, spanMs);
-    const found = await traceHistory(
-      graph,
-      {
-        ...{ start, direction, timeMs: event.timeMs, spanMs },
-        ...{ nodesMax: NODES_MAX, depthMax: DEPTH_MAX, degreeMax: DEGREE_MAX },
-      },
-      new StoreHistory(store),
-    );
-    write(parsed, provenanceDocument(found, graph), graph.process(entityId(start)));
+    const { document, start } = await traceStore(store, event, { direction, spanMs });
+    write(parsed, document, start);
     return 0;
   } finally {
     await store.close();
-  }
-}
-
-// What is missing belongs to no entity: it is asked for once.
-async function takeLosses(
-  store: EventStore,
-  graph: ProvenanceGraph,
-  { guest, timeMs }: StoredEvent,
-  spanMs: number,
-): Promise<void> {
-  const period = { fromMs: timeMs - spanMs, toMs: timeMs + spanMs };
-  const where = equals("guest", guest);
-  for await (const { event } of store.search({ kinds: ["loss"], where, ...period })) {
-    graph.observe(event);
-  }
-}
-
-/** A store as the history that a trace asks. */
-class StoreHistory implements HistorySource {
-  readonly #store: EventStore;
-
-  constructor(store: EventStore) {
-    this.#store = store;
-  }
-
-  async eventsAbout(
-    entity: Entity,
-    fromMs: number,
-    toMs: number,
-    limit: number,
-  ): Promise<{ readonly events: Iterable<StoredEvent>; readonly isComplete: boolean }> {
-    const events: StoredEvent[] = [];
-    const found = this.#store.search({ where: aboutEntity(entity), fromMs, toMs, limit });
-    for await (const { event } of found) events.push(event);
-    return { events, isComplete: found.complete && events.length < limit };
-  }
-}
-
-const equals = (field: FieldName, value: bigint | number | string): StorePredicate => ({
-  ...{ op: "equals", field, value },
-});
-const all = (...parts: StorePredicate[]): StorePredicate => ({ op: "and", parts });
-const any = (...parts: StorePredicate[]): StorePredicate => ({ op: "or", parts });
-
-function aboutEntity(entity: Entity): StorePredicate {
-  switch (entity.kind) {
-    case "process": {
-      const { guest, boot, pid, startNs } = entity;
-      const own = all(equals("pid", pid), equals("start_ns", startNs));
-      const made = all(equals("child_pid", pid), equals("child_start_ns", startNs));
-      const entered = all(equals("target_pid", pid), equals("target_start_ns", startNs));
-      return all(equals("guest", guest), equals("boot", boot), any(own, made, entered));
-    }
-    case "file": {
-      const { guest, path } = entity;
-      const named = any(equals("path", path), equals("old_path", path), equals("image", path));
-      return all(equals("guest", guest), named);
-    }
-    case "key":
-      return all(equals("guest", entity.guest), equals("key", entity.key));
-    case "module":
-      return all(equals("guest", entity.guest), equals("module", entity.name));
-    case "address":
-      return any(
-        equals("remote_address", entity.address),
-        equals("destination_address", entity.address),
-        equals("source_address", entity.address),
-      );
   }
 }
 
@@ -152,15 +65,6 @@ async function newest(store: EventStore, text: string): Promise<StoredEvent> {
   const period = searchPeriod(where, nowMs);
   for await (const { event } of store.search({ compiled, limit: 1, ...period })) return event;
   throw new UndercroftError("ERR_UC_SEARCH", `no process of the store has an event "${text}"`);
-}
-
-function processOf(event: StoredEvent): ProcessEntity {
-  const [pid, start] = [fieldOf(event, "pid"), fieldOf(event, "start_ns")];
-  const boot = fieldOf(event, "boot");
-  if (typeof pid === "number" && typeof start === "bigint" && start !== 0n) {
-    return { kind: "process", guest: event.guest, boot: String(boot), pid, startNs: start };
-  }
-  throw new UndercroftError("ERR_UC_SEARCH", "the process of that event is not known by its start");
 }
 
 function hoursOf(parsed: Arguments): number {

@@ -123,6 +123,8 @@ export type LinkRequest =
       readonly nowMs: number;
       /** Guests by id that the asking user may see; absent: all. */
       readonly guests?: readonly string[];
+      /** The server's name at the manager: what the field `server` is for the search. */
+      readonly server?: string;
     }
   | {
       readonly kind: "trace";
@@ -133,6 +135,8 @@ export type LinkRequest =
       readonly timeMs: number;
       readonly direction: "backward" | "forward";
       readonly spanMs: number;
+      /** As in a search: an address may lead to other guests. */
+      readonly guests?: readonly string[];
     }
   | { readonly kind: "processes"; readonly guest: string }
   | { readonly kind: "live"; readonly guest: string; readonly seconds: number }
@@ -188,6 +192,31 @@ export type GuestAction =
   | { readonly kind: "pause" }
   | { readonly kind: "resume" }
   | { readonly kind: "snapshot" };
+
+/** Value of an answer, by the kind of request. Rows come before it, as parts. */
+export interface LinkAnswerValues {
+  /** Rows of the condition, newest first, no stage run: whoever merges the servers' rows does. */
+  readonly search: { readonly rows: number; readonly isComplete: boolean };
+  /** A graph of provenance. */
+  readonly trace: Readonly<Record<string, unknown>>;
+  /** One row for each process that runs, fields named as in a search. */
+  readonly processes: { readonly rows: number };
+  /** dropped: rows that came faster than they could be sent. */
+  readonly live: { readonly rows: number; readonly dropped: number };
+  /** What really happened, as far as it was seen. */
+  readonly act: { readonly outcome: string };
+  readonly approval: { readonly outcome: string };
+  /** What the server has now; what of it is of no use, and why, the first ones. */
+  readonly indicators: LinkContentTaken;
+  readonly rules: LinkContentTaken;
+  readonly policy: LinkContentTaken;
+}
+
+export interface LinkContentTaken {
+  readonly content: LinkContentVersions;
+  readonly refused: number;
+  readonly reasons: readonly string[];
+}
 
 /** The end of a request: what a guest or a server did not do is said here. */
 export type LinkAnswer =

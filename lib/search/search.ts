@@ -2,6 +2,13 @@
 // Face of the search room: the search language. Pure, no I/O.
 export { type Completion, type CompletionItem, completeSearch } from "./complete.ts";
 export { type Row, type RowTest, rowTest } from "./evaluate.ts";
+export {
+  type MergedRows,
+  type MergeOptions,
+  mergeRows,
+  type SearchShare,
+  searchShare,
+} from "./merge.ts";
 export { cursorAfter, isAfter, pageOrder, readCursor, rowOrder } from "./order.ts";
 export { parseSearch } from "./parser.ts";
 export { type SearchPeriod, searchPeriod } from "./period.ts";

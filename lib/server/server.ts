@@ -22,4 +22,12 @@ export type {
   ServerStats,
 } from "./reports.ts";
 export type { HypervisorActions, HypervisorRequest } from "./responder.ts";
+export { type EventRow, eventRow, type StoreSearch, searchStore } from "./store-search.ts";
+export {
+  findProcess,
+  type ProcessQuestion,
+  type StoreTrace,
+  type TracedProcess,
+  traceStore,
+} from "./store-trace.ts";
 export type { GuestInterface, InterfaceStats, TapRuleState } from "./tap-control.ts";

@@ -29,7 +29,7 @@ export type StorePredicate =
 
 export interface StoreQuery {
   readonly where?: StorePredicate;
-  /** In place of `where`: conditions in SQL, made by the search room, of shapes that can match. */
+  /** Beside `where`: conditions in SQL, made by the search room, of shapes that can match. */
   readonly compiled?: ReadonlyMap<EventShape, SqlCondition>;
   readonly kinds?: readonly StoredKind[];
   /** Milliseconds since 1970, both inclusive. */
