@@ -82,6 +82,7 @@ export interface LinkGuestStatistics {
   /** Events by class since the start. */
   readonly byClass: Readonly<Record<string, number>>;
   readonly packets: number;
+  /** Since its heartbeat last moved; 0: no session is open. */
   readonly heartbeatMs: number;
 }
 

@@ -11,6 +11,6 @@ export type * from "./guest.ts";
 export type * from "./indicator.ts";
 export * from "./link.ts";
 export type * from "./network-event.ts";
-export type * from "./plain.ts";
+export * from "./plain.ts";
 export type * from "./redirector.ts";
 export * from "./ring.ts";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How our types look as JSON, on the link and in the manager's API.
+// Our types as JSON, on the link and in the manager's API.
 
 /** T as JSON: 64-bit numbers become decimal texts, all else stays. */
 export type Plain<T> = T extends bigint
@@ -9,3 +9,11 @@ export type Plain<T> = T extends bigint
     : T extends object
       ? { readonly [Key in keyof T]: Plain<T[Key]> }
       : T;
+
+/** A value as JSON would bring it. */
+export function toPlain<T>(value: T): Plain<T> {
+  const text = JSON.stringify(value, (_, part: unknown) =>
+    typeof part === "bigint" ? String(part) : part,
+  );
+  return JSON.parse(text) as Plain<T>;
+}

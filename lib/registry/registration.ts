@@ -100,6 +100,8 @@ export interface GuestRecord {
   readonly boot: string;
   readonly driver: GuestDriver | undefined;
   readonly sessions: number;
+  /** Milliseconds since its heartbeat last moved; 0 where no session is open. */
+  readonly beatAgeMs: number;
 }
 
 const NO_BOOT = "0".repeat(32);
@@ -171,7 +173,12 @@ export class Registration {
       boot: this.boot,
       driver: this.#hello?.driver,
       sessions: this.#sessions,
+      beatAgeMs: this.#session === undefined ? 0 : this.#beatAgeMs,
     };
+  }
+
+  get #beatAgeMs(): number {
+    return Math.max(0, this.#options.clock.monotonicMs() - this.#beatMs);
   }
 
   /**

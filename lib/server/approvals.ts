@@ -15,6 +15,9 @@ export interface PendingApproval {
   readonly expiresMs: number;
 }
 
+/** What became of a response that waited. */
+export type ApprovalState = "waiting" | "approved" | "rejected" | "expired";
+
 interface Waiting {
   readonly shown: PendingApproval;
   readonly carryOut: (why: string) => void;
@@ -26,6 +29,11 @@ const APPROVALS_MAX = 1000;
 /** Keeps them until they are answered. */
 export class Approvals {
   readonly #waiting = new Map<string, Waiting>();
+  readonly #changed: (shown: PendingApproval, state: ApprovalState) => void;
+
+  constructor(changed: (shown: PendingApproval, state: ApprovalState) => void) {
+    this.#changed = changed;
+  }
 
   get all(): readonly PendingApproval[] {
     return [...this.#waiting.values()].map(({ shown }) => shown);
@@ -35,6 +43,7 @@ export class Approvals {
   add(waiting: Waiting): boolean {
     if (this.#waiting.size >= APPROVALS_MAX) return false;
     this.#waiting.set(waiting.shown.id, waiting);
+    this.#changed(waiting.shown, "waiting");
     return true;
   }
 
@@ -43,6 +52,7 @@ export class Approvals {
     const waiting = this.#waiting.get(id);
     if (waiting === undefined) return false;
     this.#waiting.delete(id);
+    this.#changed(waiting.shown, isApproved ? "approved" : "rejected");
     if (isApproved) waiting.carryOut(`approved by ${by}`);
     else waiting.refuse(`rejected by ${by}`);
     return true;
@@ -53,6 +63,7 @@ export class Approvals {
     for (const [id, { shown, refuse }] of this.#waiting) {
       if (shown.expiresMs > nowMs) continue;
       this.#waiting.delete(id);
+      this.#changed(shown, "expired");
       refuse("nobody approved it in time");
     }
   }

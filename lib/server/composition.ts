@@ -34,9 +34,10 @@ import type {
   RedirectorAttachment,
   ServerOptions,
 } from "./options.ts";
+import type { ProcessEntry } from "./process-table.ts";
 import { RedirectorService } from "./redirector-service.ts";
 import type { ServerEvents, ServerStats } from "./reports.ts";
-import { Responder } from "./responder.ts";
+import { type HypervisorRequest, Responder } from "./responder.ts";
 import { RuleBook, storeOf } from "./rule-book.ts";
 import { type GuestInterface, TapControl, type TapRuleState } from "./tap-control.ts";
 
@@ -99,6 +100,7 @@ export class Server {
       randomBytes: this.#randomBytes,
       rules: this.#rules,
       desk: this.#desk,
+      emitter: this.#emitter,
       taps: this.#taps,
       hypervisor: options.hypervisor,
     });
@@ -178,6 +180,7 @@ export class Server {
     service.registration.open();
     this.#data.add(service.stream);
     this.#loop.wake();
+    this.#emitter.emit("attached", service.registration.record);
     return service.registration.record;
   }
 
@@ -307,6 +310,18 @@ export class Server {
   }
 
   /**
+   * Has the hypervisor act on a guest, whatever its driver does; resolves to what was seen of it.
+   * @throws {UndercroftError} ERR_UC_GUEST_UNKNOWN, ERR_UC_LIBVIRT
+   */
+  async actBelow(request: HypervisorRequest): Promise<string> {
+    this.#guest(request.guest);
+    const { hypervisor } = this.#options;
+    if (hypervisor !== undefined) return hypervisor.act(request);
+    const message = "this server has no hand on the hypervisor; serve --libvirt gives it one";
+    throw new UndercroftError("ERR_UC_LIBVIRT", message);
+  }
+
+  /**
    * Ends the guest's session in good order and forgets the guest.
    * @throws {UndercroftError} ERR_UC_GUEST_UNKNOWN
    */
@@ -316,6 +331,7 @@ export class Server {
     this.#remember(service);
     this.#taps.unwatch(name);
     this.#forget(name, service);
+    this.#emitter.emit("detached", service.registration.record);
   }
 
   /**
@@ -410,6 +426,14 @@ export class Server {
    */
   commandsOf(name: string): readonly CommandRecord[] {
     return this.#guest(name).commands.records;
+  }
+
+  /**
+   * Processes of a guest that run, as far as records told.
+   * @throws {UndercroftError} ERR_UC_GUEST_UNKNOWN
+   */
+  processesOf(name: string): readonly ProcessEntry[] {
+    return this.#guest(name).processes.running;
   }
 
   get stats(): ServerStats {

@@ -28,6 +28,11 @@ export class ProcessTable {
     return this.#entries.size;
   }
 
+  /** Those that have not exited. */
+  get running(): readonly ProcessEntry[] {
+    return [...this.#entries.values()].filter(({ exited }) => !exited);
+  }
+
   /** Takes note of an event; most kinds change nothing. */
   observe(event: GuestEvent): void {
     switch (event.kind) {

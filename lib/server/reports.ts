@@ -11,6 +11,7 @@ import type {
 } from "../model/model.ts";
 import type { GuestRecord } from "../registry/registry.ts";
 import type { ResponseAction } from "../response/response.ts";
+import type { ApprovalState, PendingApproval } from "./approvals.ts";
 import type { NetworkStats } from "./guest-network.ts";
 import type { InterfaceStats } from "./tap-control.ts";
 
@@ -57,11 +58,20 @@ export interface ResponseRecord {
   readonly command?: Command;
 }
 
+/** A response waits for a person, or no longer does. */
+export interface ApprovalChange {
+  readonly approval: PendingApproval;
+  readonly state: ApprovalState;
+}
+
 /**
  * Events of a server by name. command comes again at each change, finding when something was done
  * about it and each time its count doubles.
  */
 export interface ServerEvents {
+  /** A guest is served from now on, or no longer. */
+  readonly attached: GuestRecord;
+  readonly detached: GuestRecord;
   readonly state: GuestStateChange;
   readonly events: GuestBatch;
   readonly network: NetworkBatch;
@@ -69,6 +79,7 @@ export interface ServerEvents {
   readonly redirector: GuestStateChange;
   readonly finding: Finding;
   readonly response: ResponseRecord;
+  readonly approval: ApprovalChange;
   readonly command: CommandRecord;
   readonly fault: FaultReport;
 }

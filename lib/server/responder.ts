@@ -19,8 +19,10 @@ import type { Clock } from "../time/time.ts";
 import { toHex } from "../wire/wire.ts";
 import { Approvals } from "./approvals.ts";
 import type { CaseDesk } from "./case-desk.ts";
+import type { Emitter } from "./emitter.ts";
 import type { FoldedFinding } from "./finding-store.ts";
 import type { ProcessEntry, ProcessTable } from "./process-table.ts";
+import type { ServerEvents } from "./reports.ts";
 import type { RuleBook } from "./rule-book.ts";
 import type { TapControl } from "./tap-control.ts";
 
@@ -32,7 +34,8 @@ export interface HypervisorActions {
 
 export interface HypervisorRequest {
   readonly guest: string;
-  readonly action: "pause" | "snapshot";
+  /** A policy never resumes: a person does. */
+  readonly action: "pause" | "resume" | "snapshot";
   readonly reason: string;
   readonly requestedBy: string;
 }
@@ -42,6 +45,7 @@ export interface ResponderOptions {
   readonly randomBytes: (count: number) => Uint8Array;
   readonly rules: RuleBook;
   readonly desk: CaseDesk;
+  readonly emitter: Emitter<ServerEvents>;
   readonly taps: TapControl;
   readonly hypervisor: HypervisorActions | undefined;
 }
@@ -76,11 +80,15 @@ const TREES_MAX = 64;
 export class Responder {
   readonly #options: ResponderOptions;
   readonly #limits = new ResponseLimits();
-  readonly #approvals = new Approvals();
+  readonly #approvals: Approvals;
   readonly #trees = new Map<string, Tree>();
 
   constructor(options: ResponderOptions) {
     this.#options = options;
+    const { emitter } = options;
+    this.#approvals = new Approvals((approval, state) =>
+      emitter.emit("approval", { approval, state }),
+    );
   }
 
   get approvals(): Approvals {

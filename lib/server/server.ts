@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Face of the server room: everything that one hypervisor host's server does with its guests.
-export type { PendingApproval } from "./approvals.ts";
+export type { ApprovalState, PendingApproval } from "./approvals.ts";
 export { createServer, Server } from "./composition.ts";
 export type { Listener } from "./emitter.ts";
 export { EventRecorder } from "./event-recorder.ts";
@@ -12,7 +12,9 @@ export type {
   RedirectorAttachment,
   ServerOptions,
 } from "./options.ts";
+export type { ProcessEntry } from "./process-table.ts";
 export type {
+  ApprovalChange,
   FaultReport,
   GuestBatch,
   GuestStats,
