@@ -35,10 +35,8 @@ const config: KnipConfig = {
   ignoreDependencies: [
     ...["@biomejs/biome", "node-api-headers", "node-gyp", "publint"],
     // Taken for work that has begun.
-    ...["ws", "@types/ws", "@peculiar/x509"],
     ...["fastify", "@fastify/cookie", "@fastify/rate-limit", "@fastify/static", "@fastify/swagger"],
     ...["@nats-io/jetstream", "@nats-io/transport-node"],
-    ...["typebox", "reflect-metadata"],
     ...["cytoscape", "playwright-core", "preact", "uplot"],
   ],
   // Programs of the system are checked by the bootstrap.

@@ -41,6 +41,9 @@ export const ERROR_TABLE = {
   ERR_UC_DOMAIN_UNKNOWN: "libvirt knows no domain of that name or UUID.",
   ERR_UC_DOMAIN_STATE: "A domain is not in a state in which that can be done.",
   ERR_UC_SERVICE: "The Undercroft service of this hypervisor host did not answer.",
+  ERR_UC_LINK: "The link between a server and its manager cannot be used, or is not set up.",
+  ERR_UC_LINK_REFUSED: "A manager refuses a server, or a token or certificate does not count.",
+  ERR_UC_LINK_FRAME: "What came over the link breaks its rules.",
   ERR_UC_GUEST_BOOT: "The guest did not boot, or did not reach the expected point in time.",
   ERR_UC_SCENARIO: "The scripted scenario did not end as expected.",
 } as const;

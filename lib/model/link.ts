@@ -101,7 +101,7 @@ export interface LinkStatistics {
 export interface LinkHello {
   readonly version: number;
   readonly software: string;
-  readonly hostName: string;
+  readonly machine: string;
   readonly instance: string;
   readonly guests: readonly LinkGuest[];
   /** Version of each kind of content that it has; 0: none. */
