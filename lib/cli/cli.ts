@@ -20,6 +20,7 @@ import { checkRules } from "./rules-check.ts";
 import { testRules } from "./rules-test.ts";
 import { search } from "./search.ts";
 import { serve } from "./serve.ts";
+import { enrolServer } from "./server-enrol.ts";
 import { start } from "./start.ts";
 import { trace } from "./trace.ts";
 import { version } from "./version.ts";
@@ -27,6 +28,7 @@ import { version } from "./version.ts";
 const commands: Readonly<Record<CommandName, (args: readonly string[]) => Promise<number>>> = {
   start,
   serve,
+  "server enrol": enrolServer,
   redirector: redirect,
   protect,
   unprotect,

@@ -12,6 +12,7 @@ Commands:
   start             boot a demo guest, protect it and show what happens
   serve             protect running guests: libvirt's, or those of region files
   redirector        watch guests' network interfaces for a server
+  server enrol      have this server join a manager
   protect           turn the protection of a libvirt domain on
   unprotect         turn it off
   status            show the guests of this hypervisor host's service
@@ -91,12 +92,27 @@ Options:
                       value of %NAME% in rules with expand; may be given again
   --policy FILE       what to do about it, in place of the default
   --state DIR         keep here what correlations of rules have seen, over restarts
+  --manager DIR       tell a manager what happens, and do what it asks; DIR is what
+                      server enrol made. Its rules and policy replace those of files, its
+                      indicators are added
   --store DIR         keep everything that guests do in this folder, sealed
   --store-key-file FILE
                       the store's key: 64 hexadecimal digits, a file of mode 600
   --store-key-command COMMAND
                       or a shell command that prints it; or UNDERCROFT_STORE_KEY holds it
   --json              print every state change, finding and command as a line of JSON
+`,
+  "server enrol": `Usage: undercroft server enrol --manager URL --token TOKEN --dir DIR [OPTION]...
+
+Has this server join a manager, once, with a token that the manager made. The manager must
+be the token's; the key never leaves DIR. "undercroft serve --manager DIR" then connects.
+
+Options:
+  --manager URL      https://ADDRESS:PORT where the manager listens for servers
+  --token TOKEN      the one-time token
+  --dir DIR          where to keep the key and certificates, and what is told later
+  --name NAME        the server's name at the manager, where the token gives none; default:
+                     the name of this machine
 `,
   protect: `Usage: undercroft protect DOMAIN [OPTION]...
 

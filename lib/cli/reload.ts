@@ -12,16 +12,24 @@ export class Reload {
   readonly #server: Server;
   readonly #args: Arguments;
   readonly #log: (line: string) => void;
+  readonly #after: () => Promise<void> | undefined;
   // One after the other, so that the newest reading is the one that counts.
   #last: Promise<void> = Promise.resolve();
   readonly #take = (): void => {
     this.#last = this.#last.then(() => this.#read());
   };
 
-  constructor(server: Server, args: Arguments, log: (line: string) => void) {
+  /** after: lays over the files what comes from elsewhere. */
+  constructor(
+    server: Server,
+    args: Arguments,
+    log: (line: string) => void,
+    after: () => Promise<void> | undefined,
+  ) {
     this.#server = server;
     this.#args = args;
     this.#log = log;
+    this.#after = after;
     process.on("SIGHUP", this.#take);
   }
 
@@ -37,6 +45,7 @@ export class Reload {
       this.#server.usePolicy(policy);
       this.#server.useIndicators(indicators);
       if (sigma !== undefined) this.#server.useSigma(sigma);
+      await this.#after();
       this.#log(`read again: ${contentSummary(content)}`);
     } catch (cause) {
       if (!isUndercroftError(cause)) throw cause;

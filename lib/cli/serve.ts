@@ -5,7 +5,8 @@
 import process from "node:process";
 import { isUndercroftError, UndercroftError } from "../errors/errors.ts";
 import { HOLDER_CONTROL } from "../native/native.ts";
-import { createServer, EventRecorder, type Server } from "../server/server.ts";
+import { createServer, EventRecorder, ManagerLink, type Server } from "../server/server.ts";
+import type { EventStore } from "../store/store.ts";
 import { type IvshmemSource, openIvshmemRegion, type Region } from "../transport/transport.ts";
 import { decodeSuperblock, PAGE_BYTES, printable, SUPERBLOCK_LAYOUT } from "../wire/wire.ts";
 import { CorrelationFile } from "./correlation-file.ts";
@@ -18,6 +19,7 @@ import { CONTENT_OPTIONS, contentSummary, readContent } from "./live-content.ts"
 import { namingPath } from "./path-error.ts";
 import { Reload } from "./reload.ts";
 import { type Arguments, choiceOption, readArguments, textOption, usageError } from "./usage.ts";
+import { version } from "./version.ts";
 import { VmService } from "./vm-service.ts";
 import { GuestWatch } from "./watch.ts";
 
@@ -44,6 +46,7 @@ export async function serve(args: readonly string[]): Promise<number> {
     holder: { type: "string" },
     ...CONTENT_OPTIONS,
     state: { type: "string" },
+    manager: { type: "string" },
     store: { type: "string" },
     ...STORE_OPTIONS,
     json: { type: "boolean" },
@@ -77,8 +80,9 @@ export async function serve(args: readonly string[]): Promise<number> {
   };
   const state = textOption(parsed, "state");
   const correlations = state === undefined ? undefined : new CorrelationFile(server, state, log);
-  const endRecording = await record(server, parsed);
-  const reload = new Reload(server, parsed, log);
+  const recording = await record(server, parsed);
+  const link = await joinManager(server, recording?.store, parsed, log);
+  const reload = new Reload(server, parsed, log, () => link?.restoreContent());
   try {
     if (isLibvirt) return await serveDomains(server, parsed, hand);
     if (control !== undefined) return await serveDevices(server, control);
@@ -86,20 +90,43 @@ export async function serve(args: readonly string[]): Promise<number> {
   } finally {
     reload.close();
     correlations?.close();
-    await endRecording();
+    await link?.close();
+    await recording?.close();
   }
 }
 
-/** Begins to store what the server tells, where a store is named; the result ends it. */
-async function record(server: Server, parsed: Arguments): Promise<() => Promise<void>> {
+interface Recording {
+  readonly store: EventStore;
+  close(): Promise<void>;
+}
+
+/** Begins to store what the server tells, where a store is named. */
+async function record(server: Server, parsed: Arguments): Promise<Recording | undefined> {
   const folder = textOption(parsed, "store");
-  if (folder === undefined) return async () => undefined;
+  if (folder === undefined) return undefined;
   const store = await openNamedStore("serve", parsed, folder);
   const recorder = new EventRecorder(server, store);
-  return async () => {
+  const close = async (): Promise<void> => {
     recorder.close();
     await store.close();
   };
+  return { store, close };
+}
+
+/** Connects to the manager that the server has enrolled at, where one is named. */
+async function joinManager(
+  server: Server,
+  store: EventStore | undefined,
+  parsed: Arguments,
+  log: (line: string) => void,
+): Promise<ManagerLink | undefined> {
+  const folder = textOption(parsed, "manager");
+  if (folder === undefined) return undefined;
+  const software = `undercroft ${version()}`;
+  return ManagerLink.open({
+    ...{ server, folder, software, log },
+    ...(store === undefined ? {} : { store }),
+  });
 }
 
 /** Serves guests that were named, until a signal. */

@@ -28,6 +28,7 @@ export const ERROR_TABLE = {
   ERR_UC_SEARCH: "A search is not valid, or a page of it cannot be had.",
   ERR_UC_POLICY: "A response policy is not valid.",
   ERR_UC_COMMAND_INVALID: "A command cannot be encoded for the wire.",
+  ERR_UC_COMMAND_FAILED: "A command reached its end without being carried out.",
   ERR_UC_GUEST_UNKNOWN: "No guest of that name or id is known to this server.",
   ERR_UC_GUEST_EXISTS: "A guest of that name is already attached to this server.",
   ERR_UC_REDIRECTOR_MISSING:

@@ -168,6 +168,8 @@ export class LinkClient {
   }
 
   #take(json: string): void {
+    // What still comes while the connection closes meets a queue that its owner may have closed.
+    if (this.#isClosed) return;
     this.#heardMs = performance.now();
     let frame: ManagerFrame;
     try {

@@ -26,6 +26,8 @@ import {
   FEATURE_DOORBELL,
   type GuestStatus,
   RING_COMMAND,
+  RING_CONSUMER_LAYOUT,
+  RING_PRODUCER_LAYOUT,
   recordBytesMax,
   SENSOR_SOCKET,
   SENSORS_DEFAULT,
@@ -170,12 +172,31 @@ export class GuestService {
       bytes: this.stream.bytes,
       faults: this.stream.faults,
       processes: this.processes.size,
+      ringBytesUsed: this.#ringBytesUsed,
       loss: this.stream.ledger.totals,
       commands: this.commands.totals,
       network: this.network.stats,
       interfaces: this.#options.hooks.interfaces(),
       ...(this.stream.doorbell === undefined ? {} : { doorbell: this.stream.doorbell }),
     };
+  }
+
+  // TRUST: both positions are claims and only shown, so they are clamped, not judged.
+  get #ringBytesUsed(): number {
+    const { region, superblock } = this.#options;
+    const word = (offset: number): bigint => {
+      const bytes = new Uint8Array(8);
+      region.copyOut(offset, bytes);
+      return new DataView(bytes.buffer).getBigUint64(0, true);
+    };
+    let used = 0;
+    for (const { kind, producerOffset, consumerOffset, capacityLog2 } of superblock.layout.rings) {
+      if (kind === RING_COMMAND) continue;
+      const tail = word(producerOffset + RING_PRODUCER_LAYOUT.tail);
+      const head = word(consumerOffset + RING_CONSUMER_LAYOUT.head);
+      used += Math.min(Number(BigInt.asUintN(64, tail - head)), 2 ** capacityLog2);
+    }
+    return used;
   }
 
   /** Looks after everything that is not records: pages, silence, leaving, rates. */

@@ -92,6 +92,8 @@ export interface GuestStats {
   readonly bytes: number;
   readonly faults: number;
   readonly processes: number;
+  /** Bytes that wait in the guest's rings; a claim. */
+  readonly ringBytesUsed: number;
   readonly loss: LossTotals;
   readonly commands: CommandTotals;
   readonly network: NetworkStats;

@@ -5,6 +5,7 @@ export { createServer, Server } from "./composition.ts";
 export type { Listener } from "./emitter.ts";
 export { EventRecorder } from "./event-recorder.ts";
 export type { NetworkStats } from "./guest-network.ts";
+export { ManagerLink, type ManagerLinkOptions } from "./link/manager-link.ts";
 export { networkDigests } from "./network-digests.ts";
 export type {
   GuestAttachment,
