@@ -175,7 +175,13 @@ const compiled = (schemas: Readonly<Record<string, TSchema>>): ReadonlyMap<strin
 type Checker = Pick<ReturnType<typeof Compile>, "Check" | "Errors">;
 
 const serverFrames = compiled(fromServer);
+const reportShape = Compile(report);
 const managerFrames = compiled(fromManager);
+
+/** Whether a manager would take it for a report. */
+export function isReport(value: unknown): boolean {
+  return reportShape.Check(value);
+}
 
 /** @throws {UndercroftError} ERR_UC_LINK_FRAME, with the place that is wrong */
 export function readServerFrame(json: string): ServerFrame {

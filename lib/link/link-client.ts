@@ -18,6 +18,7 @@ import {
   type ManagerFrame,
   REPORTS_MAX,
   readManagerFrame,
+  SERVER_FRAME_BYTES_MAX,
   type ServerFrame,
   writeFrame,
 } from "./frames.ts";
@@ -67,6 +68,8 @@ const FRAMES_MAX = 4;
 /** Bytes that wait for the network before rows have to wait. */
 const BUFFERED_MAX = 1 << 20;
 const ROWS_A_FRAME = 200;
+/** With room for the rest of the frame. */
+const ANSWER_BYTES_MAX = SERVER_FRAME_BYTES_MAX - 4096;
 
 /** See the head of this file. */
 export class LinkClient {
@@ -83,6 +86,7 @@ export class LinkClient {
   #renewalKey: string | undefined;
   #timers: NodeJS.Timeout[] = [];
   #retry: NodeJS.Timeout | undefined;
+  #pumping: NodeJS.Immediate | undefined;
 
   constructor(options: ClientOptions) {
     this.#options = options;
@@ -101,12 +105,17 @@ export class LinkClient {
   /** Tells the manager something that must not be lost. */
   report(report: LinkReport): void {
     this.#options.queue.add(report, this.#nowMs());
-    this.#pump();
+    // Once for all that one turn of the server tells.
+    this.#pumping ??= setImmediate(() => {
+      this.#pumping = undefined;
+      this.#pump();
+    });
   }
 
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#retry);
+    clearImmediate(this.#pumping);
     this.#socket?.close(1000);
     this.#lost("the server ends");
   }
@@ -244,7 +253,7 @@ export class LinkClient {
     }
     if (this.#running.get(id) !== ending) return;
     this.#running.delete(id);
-    this.#send({ type: "answer", id, answer });
+    this.#send({ type: "answer", id, answer: fitting(answer) });
   }
 
   async #sendRows(id: number, rows: LinkRows, signal: AbortSignal): Promise<void> {
@@ -282,4 +291,12 @@ export class LinkClient {
   #nowMs(): number {
     return (this.#options.nowMs ?? Date.now)();
   }
+}
+
+// One too large would end the connection for all others.
+function fitting(answer: LinkAnswer): LinkAnswer {
+  const bytes = Buffer.byteLength(writeFrame({ type: "answer", id: 0, answer }));
+  if (bytes <= ANSWER_BYTES_MAX) return answer;
+  const message = `the answer has ${bytes} bytes, more than the link carries; ask for less`;
+  return { ok: false, code: "ERR_UC_LINK", message };
 }

@@ -2,15 +2,18 @@
 // What a server still has to tell its manager: numbered, in order, on disk, bounded. The client
 // sends from it; a report leaves it when the manager has said that it is on disk over there.
 import { randomBytes } from "node:crypto";
-import { DatabaseSync } from "node:sqlite";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { UndercroftError } from "../errors/errors.ts";
 import type { LinkReport } from "../model/model.ts";
-import { type NumberedReport, REPORT_BYTES_MAX } from "./frames.ts";
+import { isReport, type NumberedReport, REPORT_BYTES_MAX } from "./frames.ts";
 
 export interface QueueLimits {
   readonly reportsMax: number;
   readonly bytesMax: number;
 }
+
+/** Bytes of reports that are given out together: less than a frame, by more than one report. */
+const AT_ONCE_BYTES_MAX = 4 << 20;
 
 const LIMITS: QueueLimits = { reportsMax: 100_000, bytesMax: 64 << 20 };
 
@@ -24,15 +27,32 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS stream(id TEXT NOT NULL, next INTEGER NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS report(
     number INTEGER PRIMARY KEY, value INTEGER NOT NULL, kind TEXT NOT NULL,
-    time_ms INTEGER NOT NULL, json TEXT NOT NULL) STRICT;
+    time_ms INTEGER NOT NULL, bytes INTEGER NOT NULL, json TEXT NOT NULL) STRICT;
   CREATE INDEX IF NOT EXISTS report_value ON report(value, number);
   CREATE TABLE IF NOT EXISTS dropped(
     kind TEXT PRIMARY KEY, count INTEGER NOT NULL, first_ms INTEGER NOT NULL,
     last_ms INTEGER NOT NULL) STRICT;`;
 
+const STATEMENTS = {
+  insert: "INSERT INTO report(number, value, kind, time_ms, bytes, json) VALUES(?, ?, ?, ?, ?, ?)",
+  number: "UPDATE stream SET next = ?",
+  read: "SELECT number, bytes, json FROM report WHERE number > ? ORDER BY number LIMIT ?",
+  sum: `SELECT count(*) AS count, coalesce(sum(bytes), 0) AS bytes FROM report
+    WHERE number <= ?`,
+  forget: "DELETE FROM report WHERE number <= ?",
+  least: "SELECT number, kind, time_ms, bytes FROM report ORDER BY value, number LIMIT 1",
+  drop: "DELETE FROM report WHERE number = ?",
+  count: `INSERT INTO dropped(kind, count, first_ms, last_ms) VALUES(?1, 1, ?2, ?2)
+    ON CONFLICT(kind) DO UPDATE SET count = count + 1,
+      first_ms = min(first_ms, ?2), last_ms = max(last_ms, ?2)`,
+  dropped: "SELECT kind, count, first_ms, last_ms FROM dropped",
+} as const;
+type Statements = Readonly<Record<keyof typeof STATEMENTS, StatementSync>>;
+
 /** See the head of this file. */
 export class ReportQueue {
   readonly #database: DatabaseSync;
+  readonly #sql: Statements;
   readonly #limits: QueueLimits;
   readonly stream: string;
   #next: number;
@@ -56,9 +76,10 @@ export class ReportQueue {
       if (stream === undefined) {
         this.#database.prepare("INSERT INTO stream(id, next) VALUES(?, 1)").run(this.stream);
       }
-      const kept = this.#database
-        .prepare("SELECT count(*) AS count, coalesce(sum(length(json)), 0) AS bytes FROM report")
-        .get();
+      this.#sql = Object.fromEntries(
+        Object.entries(STATEMENTS).map(([name, sql]) => [name, this.#database.prepare(sql)]),
+      ) as Statements;
+      const kept = this.#sql.sum.get(Number.MAX_SAFE_INTEGER);
       this.#count = Number(kept?.count);
       this.#bytes = Number(kept?.bytes);
     } catch (cause) {
@@ -73,13 +94,18 @@ export class ReportQueue {
     return this.#count;
   }
 
-  /** Adds a report; where there is no room for it, what is worth least goes and is counted. */
+  /**
+   * Adds a report; where there is no room for it, what is worth least goes and is counted. One that
+   * a manager would not take is counted too: it would end the link, again and again.
+   */
   add(report: LinkReport, timeMs: number): void {
     const json = toJson(report);
+    const bytes = Buffer.byteLength(json);
     this.#database.exec("BEGIN");
     try {
-      if (json.length > REPORT_BYTES_MAX) this.#countDropped(report.kind, timeMs);
-      else this.#insert(report.kind, timeMs, json);
+      if (bytes > REPORT_BYTES_MAX || !isReport(JSON.parse(json))) {
+        this.#countDropped(report.kind, timeMs);
+      } else this.#insert(report.kind, timeMs, json, bytes);
       while (this.#count > this.#limits.reportsMax || this.#bytes > this.#limits.bytesMax) {
         this.#dropOne();
       }
@@ -93,24 +119,21 @@ export class ReportQueue {
   /** The next reports after a number, what was dropped named first. */
   after(number: number, limit: number, nowMs: number): readonly NumberedReport[] {
     this.#nameDropped(nowMs);
-    const rows = this.#database
-      .prepare("SELECT number, json FROM report WHERE number > ? ORDER BY number LIMIT ?")
-      .all(number, limit);
-    return rows.map((row) => ({
-      number: Number(row.number),
-      report: JSON.parse(String(row.json)) as LinkReport,
-    }));
+    const reports: NumberedReport[] = [];
+    let bytes = 0;
+    for (const row of this.#sql.read.iterate(number, limit)) {
+      bytes += Number(row.bytes);
+      if (bytes > AT_ONCE_BYTES_MAX && reports.length > 0) break;
+      const report = JSON.parse(String(row.json)) as LinkReport;
+      reports.push({ number: Number(row.number), report });
+    }
+    return reports;
   }
 
   /** The manager has all up to this number. */
   acknowledge(number: number): void {
-    const gone = this.#database
-      .prepare(
-        `SELECT count(*) AS count, coalesce(sum(length(json)), 0) AS bytes FROM report
-         WHERE number <= ?`,
-      )
-      .get(number);
-    this.#database.prepare("DELETE FROM report WHERE number <= ?").run(number);
+    const gone = this.#sql.sum.get(number);
+    this.#sql.forget.run(number);
     this.#count -= Number(gone?.count);
     this.#bytes -= Number(gone?.bytes);
   }
@@ -119,42 +142,29 @@ export class ReportQueue {
     this.#database.close();
   }
 
-  #insert(kind: LinkReport["kind"], timeMs: number, json: string): void {
-    this.#database
-      .prepare("INSERT INTO report(number, value, kind, time_ms, json) VALUES(?, ?, ?, ?, ?)")
-      .run(this.#next, VALUE[kind], kind, Math.floor(timeMs), json);
+  #insert(kind: LinkReport["kind"], timeMs: number, json: string, bytes: number): void {
+    this.#sql.insert.run(this.#next, VALUE[kind], kind, Math.floor(timeMs), bytes, json);
     this.#next += 1;
-    this.#database.prepare("UPDATE stream SET next = ?").run(this.#next);
+    this.#sql.number.run(this.#next);
     this.#count += 1;
-    this.#bytes += json.length;
+    this.#bytes += bytes;
   }
 
   #dropOne(): void {
-    const row = this.#database
-      .prepare(
-        `SELECT number, kind, time_ms, length(json) AS bytes FROM report
-         ORDER BY value, number LIMIT 1`,
-      )
-      .get();
+    const row = this.#sql.least.get();
     if (row === undefined) return;
-    this.#database.prepare("DELETE FROM report WHERE number = ?").run(Number(row.number));
+    this.#sql.drop.run(Number(row.number));
     this.#count -= 1;
     this.#bytes -= Number(row.bytes);
     this.#countDropped(String(row.kind), Number(row.time_ms));
   }
 
   #countDropped(kind: string, timeMs: number): void {
-    this.#database
-      .prepare(
-        `INSERT INTO dropped(kind, count, first_ms, last_ms) VALUES(?1, 1, ?2, ?2)
-         ON CONFLICT(kind) DO UPDATE SET count = count + 1,
-           first_ms = min(first_ms, ?2), last_ms = max(last_ms, ?2)`,
-      )
-      .run(kind, Math.floor(timeMs));
+    this.#sql.count.run(kind, Math.floor(timeMs));
   }
 
   #nameDropped(nowMs: number): void {
-    const rows = this.#database.prepare("SELECT kind, count, first_ms, last_ms FROM dropped").all();
+    const rows = this.#sql.dropped.all();
     if (rows.length === 0) return;
     const report: LinkReport = {
       kind: "dropped",
@@ -164,7 +174,8 @@ export class ReportQueue {
       byKind: Object.fromEntries(rows.map((row) => [String(row.kind), Number(row.count)])),
     };
     this.#database.exec("BEGIN");
-    this.#insert("dropped", nowMs, toJson(report));
+    const json = toJson(report);
+    this.#insert("dropped", nowMs, json, Buffer.byteLength(json));
     this.#database.exec("DELETE FROM dropped; COMMIT");
   }
 }

@@ -9,6 +9,7 @@ import {
   type ProcessExecEvent,
   toPlain,
 } from "../../model/model.ts";
+import type { DocumentNode } from "../../provenance/provenance.ts";
 import { eventSchema, parseSearch, searchShare } from "../../search/search.ts";
 import type { EventStore } from "../../store/store.ts";
 import type { Server } from "../composition.ts";
@@ -35,6 +36,8 @@ type Value<Kind extends keyof LinkAnswerValues> = Promise<LinkAnswerValues[Kind]
 /** Searches of one server that run at a time; each keeps rows in memory. */
 const SEARCHES_MAX = 4;
 const SEARCH_MS_MAX = 120_000;
+/** Characters of a command line in a trace. */
+const LINE_MAX = 1000;
 
 /** See the head of this file. */
 export class LinkAnswers {
@@ -111,7 +114,7 @@ export class LinkAnswers {
     const guests = this.#names(request.guests);
     const options = { direction, spanMs, ...(guests === undefined ? {} : { guests }) };
     const { document } = await traceStore(this.#store, event, options);
-    return { ...toPlain(document) };
+    return { ...toPlain({ ...document, nodes: document.nodes.map(shortNode) }) };
   }
 
   async #processes(request: Asked<"processes">, context: RequestContext): Value<"processes"> {
@@ -152,10 +155,17 @@ export class LinkAnswers {
     });
   }
 
-  // What was never served since the start has no id here: such guests are nobody's to see.
+  // What was never served under this manager has no id here: such guests are nobody's to see.
   #names(ids: readonly string[] | undefined): readonly string[] | undefined {
     return ids?.flatMap((id) => this.#parts.reporter.nameOf(id) ?? []);
   }
+}
+
+// TRUST: guests choose how long command lines are; a graph of a thousand must pass the link.
+function shortNode(node: DocumentNode): DocumentNode {
+  const { process } = node;
+  if (process === undefined) return node;
+  return { ...node, process: { ...process, commandLine: process.commandLine.slice(0, LINE_MAX) } };
 }
 
 function processRow(entry: ProcessEntry): EventRow {

@@ -10,6 +10,7 @@ import type { EventStore } from "../../store/store.ts";
 import type { Server } from "../composition.ts";
 import { LinkAnswers } from "./answers.ts";
 import { LinkContent } from "./content.ts";
+import { GuestNames } from "./guest-names.ts";
 import { LinkReporter } from "./reporter.ts";
 import { LinkStatisticsDesk } from "./statistics.ts";
 
@@ -35,6 +36,7 @@ export class ManagerLink {
   readonly #options: ManagerLinkOptions;
   readonly #queue: ReportQueue;
   readonly #content: LinkContent;
+  readonly #names: GuestNames;
   readonly #reporter: LinkReporter;
   readonly #statistics: LinkStatisticsDesk;
   readonly #client: LinkClient;
@@ -47,7 +49,8 @@ export class ManagerLink {
     const identity = readIdentity(folder);
     this.#queue = new ReportQueue(join(folder, "queue.sqlite"));
     this.#content = new LinkContent(server, join(folder, "content.sqlite"));
-    this.#reporter = new LinkReporter(server, (report) => this.#tell(report));
+    this.#names = new GuestNames(join(folder, "guests.sqlite"));
+    this.#reporter = new LinkReporter(server, this.#names, (report) => this.#tell(report));
     this.#statistics = new LinkStatisticsDesk(server, store);
     const answers = new LinkAnswers({
       ...{ server, store, reporter: this.#reporter, content: this.#content },
@@ -95,6 +98,7 @@ export class ManagerLink {
     this.#statistics.close();
     this.#client.close();
     this.#queue.close();
+    this.#names.close();
     await this.#content.close();
   }
 

@@ -11,6 +11,7 @@ import {
 import type { GuestRecord } from "../../registry/registry.ts";
 import type { Server } from "../composition.ts";
 import type { ResponseRecord } from "../reports.ts";
+import type { GuestNames } from "./guest-names.ts";
 
 const NAME_MAX = 256;
 const TEXT_MAX = 4096;
@@ -19,21 +20,20 @@ const EVIDENCE_MAX = 250_000;
 const TAGS_MAX = 256;
 const TAG_MAX = 1024;
 const COMMANDS_MAX = 4096;
-/** Guests whose names are known after they left. */
-const NAMES_MAX = 65_536;
 
 /** Hears a server and tells. */
 export class LinkReporter {
   readonly #server: Server;
   readonly #tell: (report: LinkReport) => void;
   readonly #stop: ReadonlyArray<() => void>;
-  /** Ids by name and names by id, of guests that are or were served. */
+  readonly #names: GuestNames;
+  /** Ids by name, of guests that are or were served since the start. */
   readonly #ids = new Map<string, string>();
-  readonly #names = new Map<string, string>();
   readonly #isolated = new Set<string>();
 
-  constructor(server: Server, tell: (report: LinkReport) => void) {
+  constructor(server: Server, names: GuestNames, tell: (report: LinkReport) => void) {
     this.#server = server;
+    this.#names = names;
     this.#tell = tell;
     for (const { guest } of server.stats.guests) this.#learn(guest);
     this.#stop = [
@@ -113,12 +113,7 @@ export class LinkReporter {
 
   #learn({ name, id }: GuestRecord): void {
     this.#ids.set(name, id);
-    this.#names.delete(id);
-    this.#names.set(id, name);
-    const [oldest = ""] = this.#names.keys();
-    if (this.#names.size <= NAMES_MAX) return;
-    this.#ids.delete(this.#names.get(oldest) ?? "");
-    this.#names.delete(oldest);
+    this.#names.learn(id, name);
   }
 
   #tellGuest(name: string): void {

@@ -13,7 +13,7 @@ import {
   LinkListener,
   readIdentity,
 } from "../../../lib/link/link.ts";
-import type { LinkRequest } from "../../../lib/model/model.ts";
+import type { LinkReport, LinkRequest } from "../../../lib/model/model.ts";
 import { faultReport, HELLO, LinkRig, until } from "./rig.ts";
 
 const MANAGER_NAME = "manager.undercroft.internal";
@@ -331,4 +331,35 @@ test("the skew of clocks is measured, and a certificate near its end is renewed"
   expect(id).toBe(identity.id);
   expect(key).not.toBe(identity.key);
   expect(certificateFacts(certificate).commonName).toBe(id);
+});
+
+test("reports are given out within what a frame carries, and what no manager takes is counted", () => {
+  const queue = rig.queue();
+  const finding = (value: string): LinkReport => ({
+    ...{ kind: "finding", guest: "web" },
+    finding: {
+      ...{ id: "1", guest: "web", rule: "r", title: "t", severity: "high", field: "f", value },
+      ...{ firstMs: 1, lastMs: 1, count: 1, evidence: [], commands: [], disposition: "none" },
+      process: { guest: "web", boot: "b", pid: 1, processStartNs: "1", execGeneration: 1 },
+      tags: [],
+    },
+  });
+  for (let at = 0; at < 20; at++) queue.add(finding("\u{1f608}".repeat(200_000)), at);
+  expect(queue.after(0, 256, 0)).toHaveLength(5);
+  queue.add(finding("x".repeat(2 << 20)), 20);
+  queue.add({ ...faultReport(1), guest: "g".repeat(300) } as LinkReport, 21);
+  const last = queue.after(20, 256, 30).at(-1);
+  expect(last?.report).toMatchObject({ kind: "dropped", byKind: { finding: 1, fault: 1 } });
+  queue.acknowledge(last?.number ?? 0);
+  expect(queue.count).toBe(0);
+});
+
+test("an answer that no frame carries fails alone", async () => {
+  const identity = await rig.enrol("web");
+  rig.connect(identity, rig.queue(), { request: async () => "x".repeat(9 << 20) });
+  await until(() => rig.listener.online.length === 1);
+  const [id = ""] = rig.listener.online;
+  const ask = () => rig.listener.request(id, { kind: "processes", guest: "web" });
+  expect(await ask()).toMatchObject({ ok: false, message: expect.stringMatching(/ask for less/) });
+  expect(await ask()).toMatchObject({ ok: false });
 });

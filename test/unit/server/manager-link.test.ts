@@ -274,6 +274,29 @@ test("rules and a policy are taken whole or refused", async () => {
   expect(server.approvals).toEqual([]);
 });
 
+test("what a guest writes keeps no report and no answer from the manager", async () => {
+  const noise = "\u0001".repeat(12_000);
+  for (let at = 0; at < 40; at++) await evil(`/tmp/${at} --evil ${noise}`);
+  await until(() => told("finding").length >= 40);
+  expect(told("dropped")).toEqual([]);
+  expect(told("finding")[39]?.finding.evidence).toHaveLength(1);
+  const found = await ask(search("kind:process.exec", { limit: 1000 }));
+  expect(found.answer).toMatchObject({ ok: true, value: { rows: 40 } });
+  expect(String(found.rows[0]?.command_line)).toHaveLength(`/tmp/39 --evil ${noise}`.length);
+  expect((await ask({ kind: "processes", guest: guestId })).rows).toHaveLength(40);
+  expect(link.isConnected).toBe(true);
+});
+
+test("a guest of an earlier start is known by its id", async () => {
+  await evil("/tmp/early --evil");
+  server.detachGuest(guest.name);
+  await link.close();
+  link = await open();
+  await until(() => link.isConnected);
+  const mine = await ask(search("image:/tmp/early", { guests: [guestId] }));
+  expect(mine.rows).toHaveLength(1);
+});
+
 test("a server protects while its manager is away, and tells of it afterwards", async () => {
   const { port } = rig;
   await rig.listener.close();
