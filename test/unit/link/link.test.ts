@@ -333,7 +333,7 @@ test("the skew of clocks is measured, and a certificate near its end is renewed"
   expect(certificateFacts(certificate).commonName).toBe(id);
 });
 
-test("reports are given out within what a frame carries, and what no manager takes is counted", () => {
+test("reports are given out by the frame, and what no manager takes is counted", () => {
   const queue = rig.queue();
   const finding = (value: string): LinkReport => ({
     ...{ kind: "finding", guest: "web" },

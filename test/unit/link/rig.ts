@@ -25,7 +25,7 @@ export const HELLO: LinkHello = {
   content: { indicators: 0, rules: 0, policy: 0 },
 };
 
-const STATISTICS: LinkStatistics = {
+export const STATISTICS: LinkStatistics = {
   ...{ timeMs: 1, uptimeMs: 1, cpuSeconds: 0.5, memoryBytes: 1, storeEvents: 0, storeBytes: 0 },
   ...{ queued: 0, guests: [] },
 };
