@@ -259,7 +259,7 @@ export class Server {
 
   /**
    * Drops traffic of a guest, at all its interfaces. The end of the command says whether it does.
-   * @throws {UndercroftError} ERR_UC_GUEST_UNKNOWN, ERR_UC_REDIRECTOR_MISSING,
+   * @throws {UndercroftError} ERR_UC_GUEST_UNKNOWN, ERR_UC_REDIRECTOR_MISSING, ERR_UC_INTERFACE,
    * ERR_UC_COMMAND_INVALID
    */
   block(
@@ -288,7 +288,7 @@ export class Server {
 
   /**
    * Cuts a guest off from the network at its taps, whatever its driver does.
-   * @throws {UndercroftError} ERR_UC_GUEST_UNKNOWN, ERR_UC_REDIRECTOR_MISSING,
+   * @throws {UndercroftError} ERR_UC_GUEST_UNKNOWN, ERR_UC_REDIRECTOR_MISSING, ERR_UC_INTERFACE,
    * ERR_UC_COMMAND_INVALID
    */
   isolate(name: string, options: IsolationOptions, origin: CommandOrigin): CommandRecord {

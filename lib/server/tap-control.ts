@@ -183,10 +183,15 @@ export class TapControl {
 
   /**
    * Puts rules into force together. The command's end says whether they are.
-   * @throws {UndercroftError} ERR_UC_REDIRECTOR_MISSING, ERR_UC_COMMAND_INVALID
+   * @throws {UndercroftError} ERR_UC_REDIRECTOR_MISSING, ERR_UC_COMMAND_INVALID, ERR_UC_INTERFACE
+   * where no tap of the guest is watched: nothing would be cut off
    */
   block(guest: string, wanted: readonly TapRule[], origin: CommandOrigin): CommandRecord {
     this.#expire();
+    if (this.#isReady && wanted.length === 0) {
+      const message = `no tap of guest "${guest}" is watched; nothing can be cut off`;
+      throw new UndercroftError("ERR_UC_INTERFACE", message, { guest });
+    }
     if (this.#rules.size + wanted.length > RULES_MAX) {
       throw new UndercroftError("ERR_UC_COMMAND_INVALID", `more than ${RULES_MAX} rules at taps`);
     }

@@ -9,10 +9,14 @@ import type {
   CommandRecord,
   Finding,
   GuestNetworkEvent,
+  LinkReport,
   RedirectorCommand,
 } from "../../../lib/model/model.ts";
 import { Mapping, NativeRingProducer } from "../../../lib/native/native.ts";
 import { RegionClient } from "../../../lib/redirector/region-client.ts";
+import { actOnGuest } from "../../../lib/server/link/acts.ts";
+import { GuestNames } from "../../../lib/server/link/guest-names.ts";
+import { LinkReporter } from "../../../lib/server/link/reporter.ts";
 import { createServer, type Server } from "../../../lib/server/server.ts";
 import { ManualClock } from "../../../lib/time/time.ts";
 import {
@@ -283,6 +287,40 @@ test("isolation leaves what is allowed, and is taken back", () => {
   pass(300);
   expect(redirector.kinds()).toContain("block-remove");
   expect(server.tapRules).toEqual([]);
+});
+
+test("a guest without a watched tap cannot be cut off, and that is said", () => {
+  start();
+  server.setInterfaces("g0", []);
+  const by = { requestedBy: "tester" };
+  expect(() => server.isolate("g0", {}, by)).toThrow(/no tap of guest "g0" is watched/);
+  expect(() => server.block("g0", { remote: "10.0.0.2" }, by)).toThrow(/no tap/);
+});
+
+test("the manager is told who is cut off, also when the rules end by themselves", async () => {
+  start();
+  const told: LinkReport[] = [];
+  const names = new GuestNames(":memory:");
+  const reporter = new LinkReporter(server, names, (report) => told.push(report));
+  const isolated = (): boolean[] =>
+    told.flatMap((report) => (report.kind === "guest" ? [report.guest.isIsolated] : []));
+  const action = { kind: "isolate", allow: ["10.0.0.9"], expiresInMs: 5000 } as const;
+  const act = { guest: "g0", action, requestedBy: "ann", reason: "test" };
+  const { signal } = new AbortController();
+  const done = actOnGuest(server, act, signal);
+  pass(300);
+  expect(await done).toBe("done, as the driver says");
+  expect([isolated(), reporter.guests[0]?.isIsolated]).toEqual([[true], true]);
+  pass(6000);
+  reporter.refresh();
+  expect(isolated()).toEqual([true, false]);
+  const nothing = actOnGuest(server, { ...act, action: { kind: "release" } }, signal);
+  expect(await nothing).toBe("no rule was at the guest's taps");
+  const { command, requestedBy } =
+    told.flatMap((report) => (report.kind === "command" ? [report.command] : [])).at(-1) ?? {};
+  expect([command?.kind, requestedBy]).toEqual(["block-add", "ann"]);
+  reporter.close();
+  names.close();
 });
 
 test("without a redirector the finding says that nothing could be done", () => {
