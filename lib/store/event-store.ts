@@ -270,7 +270,7 @@ export class EventStore {
 
 class SearchQueue implements SearchRows {
   readonly #cancel: () => void;
-  readonly #rows: StoredRow[] = [];
+  #rows: StoredRow[] = [];
   #state: "ended" | "open" = "open";
   #error: UndercroftError | undefined;
   #wake: (() => void) | undefined;
@@ -301,10 +301,14 @@ class SearchQueue implements SearchRows {
   }
 
   async *[Symbol.asyncIterator](): AsyncIterator<StoredRow> {
-    let at = 0;
     try {
       for (;;) {
-        for (; at < this.#rows.length; at += 1) yield this.#rows[at] as StoredRow;
+        // Those that were taken are not kept: there may be a million.
+        while (this.#rows.length > 0) {
+          const rows = this.#rows;
+          this.#rows = [];
+          yield* rows;
+        }
         if (this.#error !== undefined) throw this.#error;
         if (this.#state === "ended") return;
         await new Promise<void>((resolve) => {

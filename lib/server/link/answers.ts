@@ -33,8 +33,9 @@ export interface AnswerParts {
 type Asked<Kind extends LinkRequest["kind"]> = Extract<LinkRequest, { readonly kind: Kind }>;
 type Value<Kind extends keyof LinkAnswerValues> = Promise<LinkAnswerValues[Kind]>;
 
-/** Searches of one server that run at a time; each keeps rows in memory. */
+/** Searches of one server that run at a time, and rows of each, which wait in memory. */
 const SEARCHES_MAX = 4;
+const ROWS_MAX = 200_000;
 const SEARCH_MS_MAX = 120_000;
 /** Characters of a command line in a trace. */
 const LINE_MAX = 1000;
@@ -76,7 +77,8 @@ export class LinkAnswers {
   async #search(request: Asked<"search">, { signal, rows: send }: RequestContext): Value<"search"> {
     const query = parseSearch(request.query, eventSchema);
     const { where } = query;
-    const { nowMs, limit, server } = request;
+    const { nowMs, server } = request;
+    const limit = Math.min(request.limit, ROWS_MAX);
     const guests = this.#names(request.guests);
     const { fields } = searchShare(query, { shown: limit });
     if (this.#searches >= SEARCHES_MAX) {
@@ -97,7 +99,8 @@ export class LinkAnswers {
           rows += await sendInParts(found, send);
         },
       );
-      return { rows, isComplete };
+      const isCut = rows >= ROWS_MAX && rows < request.limit;
+      return { rows, isComplete: isComplete && !isCut };
     } finally {
       this.#searches -= 1;
     }
