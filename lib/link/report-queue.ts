@@ -67,7 +67,9 @@ export class ReportQueue {
     this.#limits = { ...LIMITS, ...limits };
     try {
       this.#database = new DatabaseSync(path);
-      // NORMAL: a power cut may take the last moments, a crash of the server takes nothing.
+      // EXCLUSIVE: two servers with one identity would each tell half. NORMAL: a power cut may take
+      // the last moments, a crash of the server takes nothing.
+      this.#database.exec("PRAGMA locking_mode=EXCLUSIVE");
       this.#database.exec("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL");
       this.#database.exec(SCHEMA);
       const stream = this.#database.prepare("SELECT id, next FROM stream").get();
@@ -84,7 +86,8 @@ export class ReportQueue {
       this.#bytes = Number(kept?.bytes);
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
-      const message = `the queue for the manager, ${path}, cannot be used: ${reason}`;
+      const hint = reason.includes("locked") ? "; another server uses it" : "";
+      const message = `the queue for the manager, ${path}, cannot be used: ${reason}${hint}`;
       throw new UndercroftError("ERR_UC_LINK", message, { path }, { cause });
     }
   }

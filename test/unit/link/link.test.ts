@@ -11,6 +11,7 @@ import {
   certificateFacts,
   enrol,
   LinkListener,
+  ReportQueue,
   readIdentity,
 } from "../../../lib/link/link.ts";
 import type { LinkReport, LinkRequest } from "../../../lib/model/model.ts";
@@ -115,9 +116,11 @@ test("a manager that is away: the server goes on, and nothing is lost or doubled
 
 test("a server that starts anew goes on with its queue", async () => {
   const path = join(rig.folder, "queue.sqlite");
-  const before = rig.queue(path);
+  const before = new ReportQueue(path);
   before.add(faultReport(1), 1);
   before.add(faultReport(2), 2);
+  expect(() => rig.queue(path)).toThrow(/another server uses it/);
+  before.close();
   const after = rig.queue(path);
   expect(after.stream).toBe(before.stream);
   rig.connect(await rig.enrol("web"), after);
