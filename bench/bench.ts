@@ -45,6 +45,10 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     about: "P1-P3: events stored, folded, searched, beside SQLite; UC_STORE_EVENTS for more",
     load: async () => (await import("./store.ts")).storeBench(),
   },
+  link: {
+    about: "the link of a server and its manager: findings told, rows answered",
+    load: async () => (await import("./link.ts")).linkBench(),
+  },
   network: {
     about: "N5, N6: captures to events beside ndpiReader and tshark; the tap beside dumpcap",
     load: async () => (await import("./network.ts")).networkBench(),
