@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The link over TLS on loopback, both ends in this one thread: findings from the server's call until
-// all are acknowledged and out of its queue on disk, and rows of an answer.
+// The link over TLS on loopback, both ends in this one thread: findings from the server's call
+// until all are acknowledged and out of its queue on disk, and rows of an answer.
 import { join } from "node:path";
 import { type LinkReport, type LinkRequest, toPlain } from "../lib/model/model.ts";
 import { eventRow } from "../lib/server/server.ts";

@@ -47,6 +47,7 @@ export class Heard {
   readonly events: string[] = [];
   readonly last: Map<string, number> = new Map();
   statistics = 0;
+  newest: LinkStatistics | undefined;
   /** Waited for before reports count as being on disk. */
   commit: () => Promise<void> = async () => {};
 
@@ -98,8 +99,9 @@ export class LinkRig {
         online: (server, hello, skewMs) => heard.online(server, hello, skewMs),
         offline: (server, reason) => heard.offline(server, reason),
         reports: (server, stream, all) => heard.commitReports(server, stream, all),
-        statistics: () => {
+        statistics: (_, statistics) => {
           heard.statistics += 1;
+          heard.newest = statistics;
         },
       },
     });

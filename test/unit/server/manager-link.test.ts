@@ -214,6 +214,19 @@ test("what persons have done to a guest is done, and said as it was seen", async
   );
 });
 
+test("statistics are counts of each guest, of the server and of its store", async () => {
+  await evil();
+  guest.work(performance.now(), 100);
+  await until(() => (rig.heard.newest?.guests[0]?.byClass.file ?? 0) > 50);
+  // Repeats are one row of the store.
+  await until(() => (rig.heard.newest?.storeEvents ?? 0) > 0);
+  const { guests = [], memoryBytes = 0, uptimeMs = 0, timeMs = 0 } = rig.heard.newest ?? {};
+  expect(guests).toMatchObject([{ id: guestId, findings: 1, lost: 0, lostBy: {}, packets: 0 }]);
+  expect(guests[0]?.byClass.process).toBeGreaterThanOrEqual(1);
+  expect(guests[0]?.bytes).toBeGreaterThan(0);
+  expect([memoryBytes > 1e6, uptimeMs > 0, timeMs > 1e12]).toEqual([true, true, true]);
+});
+
 test("a request that is none is refused with the place that is wrong", async () => {
   const wrong = { kind: "act", guest: guestId, action: { kind: "kill", pid: -1 } };
   const { answer } = await ask(wrong as unknown as LinkRequest);
