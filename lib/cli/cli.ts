@@ -28,7 +28,6 @@ import { version } from "./version.ts";
 const commands: Readonly<Record<CommandName, (args: readonly string[]) => Promise<number>>> = {
   start,
   serve,
-  "server enrol": enrolServer,
   redirector: redirect,
   protect,
   unprotect,
@@ -49,6 +48,7 @@ const commands: Readonly<Record<CommandName, (args: readonly string[]) => Promis
   "intel stats": intelStats,
   "intel lookup": lookupIntel,
   trace,
+  "server enrol": enrolServer,
   "store check": checkStore,
   "store stats": storeStats,
   "store compact": compactStore,
