@@ -35,7 +35,7 @@ const config: KnipConfig = {
   ignoreDependencies: [
     ...["@biomejs/biome", "node-api-headers", "node-gyp", "publint"],
     // Taken for work that has begun.
-    ...["fastify", "@fastify/cookie", "@fastify/rate-limit", "@fastify/static", "@fastify/swagger"],
+    ...["@fastify/static"],
     ...["@nats-io/jetstream", "@nats-io/transport-node"],
     ...["cytoscape", "playwright-core", "preact", "uplot"],
   ],

@@ -12,6 +12,7 @@ import { explain } from "./explain.ts";
 import { type CommandName, HELP } from "./help.ts";
 import { checkIndicators } from "./indicators.ts";
 import { importIntel, intelStats, lookupIntel } from "./intel.ts";
+import { manager, managerEnrolment, managerToken } from "./manager.ts";
 import { printCaptures } from "./pcap.ts";
 import { checkPolicy } from "./policy-check.ts";
 import { redirect } from "./redirector.ts";
@@ -49,6 +50,9 @@ const commands: Readonly<Record<CommandName, (args: readonly string[]) => Promis
   "intel lookup": lookupIntel,
   trace,
   "server enrol": enrolServer,
+  manager,
+  "manager enrolment": managerEnrolment,
+  "manager token": managerToken,
   "store check": checkStore,
   "store stats": storeStats,
   "store compact": compactStore,

@@ -13,6 +13,9 @@ Commands:
   serve             protect running guests: libvirt's, or those of region files
   redirector        watch guests' network interfaces for a server
   server enrol      have this server join a manager
+  manager           run the manager of any number of servers
+  manager enrolment make a one-time token with which a server joins the manager
+  manager token     make a token with which a program calls the manager
   protect           turn the protection of a libvirt domain on
   unprotect         turn it off
   status            show the guests of this hypervisor host's service
@@ -113,6 +116,37 @@ Options:
   --dir DIR          where to keep the key and certificates, and what is told later
   --name NAME        the server's name at the manager, where the token gives none; default:
                      the name of this machine
+`,
+  manager: `Usage: undercroft manager --dir DIR [--listen ADDRESS:PORT] [--link ADDRESS:PORT]
+
+Runs the manager until Ctrl-C: knows the guests, states and findings of all servers that
+joined it, searches their stores, has them act, and answers its HTTP API for people and
+programs. All connections are TLS, by certificates of the manager's own authority, which is
+DIR/authority/authority.crt. The first start prints how the first password is set.
+
+Options:
+  --dir DIR              the manager's state and keys; made where it is missing
+  --listen ADDRESS:PORT  where the API is, default 127.0.0.1:8443
+  --link ADDRESS:PORT    where servers connect, default 127.0.0.1:8444
+`,
+  "manager enrolment": `Usage: undercroft manager enrolment --dir DIR --name NAME
+
+Makes a one-time token with which a server joins the manager of this folder within an hour,
+by "undercroft server enrol". The manager may run meanwhile.
+
+Options:
+  --dir DIR          the manager's folder
+  --name NAME        what the server is called at the manager
+`,
+  "manager token": `Usage: undercroft manager token --dir DIR --name NAME [--role ROLE]
+
+Makes a token with which a program calls the manager's API for 90 days, sent as
+"authorization: Bearer TOKEN". The manager may run meanwhile.
+
+Options:
+  --dir DIR          the manager's folder
+  --name NAME        what it is called in the audit trail
+  --role ROLE        read-only, analyst, responder or admin; default read-only
 `,
   protect: `Usage: undercroft protect DOMAIN [OPTION]...
 

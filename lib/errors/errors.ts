@@ -45,6 +45,8 @@ export const ERROR_TABLE = {
   ERR_UC_LINK: "The link between a server and its manager cannot be used, or is not set up.",
   ERR_UC_LINK_REFUSED: "A manager refuses a server, or a token or certificate does not count.",
   ERR_UC_LINK_FRAME: "What came over the link breaks its rules.",
+  ERR_UC_MANAGER: "The manager's state or address cannot be used, or its API refuses a call.",
+  ERR_UC_SIGN_IN: "A user, session, token or one-time link does not count at the manager.",
   ERR_UC_GUEST_BOOT: "The guest did not boot, or did not reach the expected point in time.",
   ERR_UC_SCENARIO: "The scripted scenario did not end as expected.",
 } as const;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The manager's HTTP API as its callers see it: routes, who may call them, shapes. The console and
-// the command line import these types; the manager registers exactly these routes.
+// The manager's HTTP API as its callers see it: routes, who may call them, shapes. The manager
+// registers exactly these routes; a console or a program imports these types.
 import type { CommandRecord } from "./command.ts";
 import type { Finding } from "./finding.ts";
 import type { GuestState, GuestStateChange } from "./guest.ts";
@@ -10,7 +10,6 @@ import type {
   LinkContentVersions,
   LinkGuest,
   LinkGuestStatistics,
-  LinkIndicator,
   LinkResponse,
 } from "./link.ts";
 import type { Plain } from "./plain.ts";
@@ -33,12 +32,9 @@ export const API_ROUTES = {
   /** Sets the password of the user that a one-time link was made for, and signs in. */
   useInvitation: ["POST", "/invitation", "anyone"],
   changePassword: ["POST", "/session/password", "read-only"],
-  startTotp: ["POST", "/session/totp", "read-only"],
-  confirmTotp: ["PUT", "/session/totp", "read-only"],
   /** Server-sent events of type LiveUpdate. */
   liveUpdates: ["GET", "/updates", "read-only"],
   overview: ["GET", "/overview", "read-only"],
-  statistics: ["GET", "/statistics", "read-only"],
   listServers: ["GET", "/servers", "read-only"],
   makeEnrolment: ["POST", "/servers/enrolments", "admin"],
   revokeServer: ["POST", "/servers/:id/revoke", "admin"],
@@ -46,8 +42,6 @@ export const API_ROUTES = {
   readGuest: ["GET", "/guests/:id", "read-only"],
   changeGuest: ["PATCH", "/guests/:id", "analyst"],
   listProcesses: ["GET", "/guests/:id/processes", "read-only"],
-  /** Server-sent events: rows of the search language, as they happen. */
-  liveEvents: ["GET", "/guests/:id/events", "analyst"],
   actOnGuest: ["POST", "/guests/:id/actions", "responder"],
   listActions: ["GET", "/actions", "read-only"],
   listApprovals: ["GET", "/approvals", "read-only"],
@@ -60,27 +54,7 @@ export const API_ROUTES = {
   cancelSearch: ["DELETE", "/searches/:id", "analyst"],
   searchFields: ["GET", "/search-fields", "read-only"],
   completeSearch: ["POST", "/search-completion", "analyst"],
-  listSavedSearches: ["GET", "/saved-searches", "analyst"],
-  saveSearch: ["POST", "/saved-searches", "analyst"],
-  deleteSavedSearch: ["DELETE", "/saved-searches/:id", "analyst"],
   trace: ["POST", "/traces", "analyst"],
-  listFeeds: ["GET", "/feeds", "read-only"],
-  addFeed: ["POST", "/feeds", "admin"],
-  changeFeed: ["PATCH", "/feeds/:id", "admin"],
-  deleteFeed: ["DELETE", "/feeds/:id", "admin"],
-  runFeed: ["POST", "/feeds/:id/run", "analyst"],
-  uploadIndicators: ["POST", "/indicators", "analyst"],
-  lookUpIndicator: ["GET", "/indicators", "read-only"],
-  pushContent: ["POST", "/content/push", "analyst"],
-  contentState: ["GET", "/content", "read-only"],
-  startRetro: ["POST", "/retro-hunts", "analyst"],
-  readRetro: ["GET", "/retro-hunts/:id", "analyst"],
-  listRules: ["GET", "/rules", "read-only"],
-  checkRules: ["POST", "/rules/check", "analyst"],
-  uploadRules: ["POST", "/rules", "admin"],
-  rollBackRules: ["POST", "/rules/:version/use", "admin"],
-  readPolicy: ["GET", "/policy", "read-only"],
-  changePolicy: ["PUT", "/policy", "admin"],
   listUsers: ["GET", "/users", "admin"],
   addUser: ["POST", "/users", "admin"],
   changeUser: ["PATCH", "/users/:id", "admin"],
@@ -88,9 +62,6 @@ export const API_ROUTES = {
   addToken: ["POST", "/tokens", "admin"],
   deleteToken: ["DELETE", "/tokens/:id", "admin"],
   listAudit: ["GET", "/audit", "admin"],
-  listNotifiers: ["GET", "/notifiers", "admin"],
-  addNotifier: ["POST", "/notifiers", "admin"],
-  deleteNotifier: ["DELETE", "/notifiers/:id", "admin"],
   health: ["GET", "/health", "anyone"],
 } as const;
 
@@ -117,7 +88,6 @@ export interface ApiUser {
   readonly role: Role;
   /** Groups of guests that this user sees; empty: all. */
   readonly groups: readonly string[];
-  readonly hasTotp: boolean;
   readonly isDisabled: boolean;
   readonly lastSeenMs?: number;
 }
@@ -214,16 +184,10 @@ export interface ApiOverview {
   readonly servers: Readonly<Record<ServerState, number>>;
   readonly findings: Readonly<Record<string, number>>;
   readonly eventsPerSecond: number;
-  readonly lostPerSecond: number;
+  readonly lost: number;
   readonly silent: readonly ApiGuest[];
   readonly newest: readonly ApiFinding[];
   readonly approvals: number;
-}
-
-/** One series; `times` in ms since 1970 and each of `values` have the same length. */
-export interface ApiStatistics {
-  readonly times: readonly number[];
-  readonly values: Readonly<Record<"events" | "lost" | "findings", readonly number[]>>;
 }
 
 export interface ApiSearchServer {
@@ -249,66 +213,6 @@ export interface ApiSearch {
   readonly tookMs: number;
 }
 
-export interface ApiSavedSearch {
-  readonly id: string;
-  readonly name: string;
-  readonly query: string;
-  /** Runs by itself this often; 0: never. */
-  readonly everyMinutes: number;
-  readonly user: string;
-}
-
-export interface ApiFeed {
-  readonly id: string;
-  readonly name: string;
-  readonly kind: "taxii" | "misp" | "file" | "upload";
-  readonly url: string;
-  readonly everyMinutes: number;
-  readonly isOn: boolean;
-  readonly indicators: number;
-  readonly lastRunMs?: number;
-  readonly lastError?: string;
-}
-
-export interface ApiContentState {
-  readonly current: LinkContentVersions;
-  readonly indicators: number;
-  readonly servers: ReadonlyArray<{
-    readonly server: string;
-    readonly name: string;
-    readonly content: LinkContentVersions;
-    readonly pushedMs?: number;
-    readonly error?: string;
-  }>;
-}
-
-export interface ApiIndicatorHit extends LinkIndicator {
-  readonly version: number;
-}
-
-export interface ApiRuleFile {
-  readonly name: string;
-  readonly text: string;
-}
-
-export interface ApiRules {
-  readonly version: number;
-  readonly versions: ReadonlyArray<{
-    readonly version: number;
-    readonly timeMs: number;
-    readonly user: string;
-    readonly files: number;
-  }>;
-  readonly files: readonly ApiRuleFile[];
-}
-
-export interface ApiPolicy {
-  readonly version: number;
-  readonly text: string;
-  readonly user: string;
-  readonly timeMs: number;
-}
-
 export interface ApiToken {
   readonly id: string;
   readonly name: string;
@@ -330,20 +234,11 @@ export interface ApiAuditEntry {
   readonly detail: string;
 }
 
-export interface ApiNotifier {
-  readonly id: string;
-  readonly name: string;
-  readonly kind: "webhook" | "smtp" | "syslog";
-  readonly url: string;
-  readonly leastSeverity: string;
-}
-
 /** What changed; the console reads again what it shows of it. */
 export type LiveUpdate =
   | { readonly kind: "guest"; readonly guest: ApiGuest }
   | { readonly kind: "guest-left"; readonly id: string }
   | { readonly kind: "finding"; readonly finding: ApiFinding }
   | { readonly kind: "action"; readonly action: ApiAction }
-  | { readonly kind: "approval"; readonly approval: ApiApproval }
   | { readonly kind: "server"; readonly server: ApiServer }
   | { readonly kind: "search"; readonly id: string };

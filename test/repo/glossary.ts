@@ -53,7 +53,7 @@ export const refusedWords: readonly RefusedWord[] = [
     allowed: new RegExp(
       "hypervisor[ -]hosts?|[\"'`]host[\"'`]|localhost|/etc/hosts|host_(say|wait)" +
         "|host_(key_alg|name)|(\\b|\\\\n)host: |queryHost|http\\.host|HTTP hosts|Font Driver Host" +
-        "|cs-host|otrf-host-logs|dnsentryitem/host|x_misp_host",
+        "|__Host-|cs-host|otrf-host-logs|dnsentryitem/host|x_misp_host",
       "gi",
     ),
   },

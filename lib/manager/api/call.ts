@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every route's handler works with. No route is here.
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { TSchema } from "typebox";
+import { UndercroftError } from "../../errors/errors.ts";
+import type { Authority, LinkListener } from "../../link/link.ts";
+import type { ApiGuest, ApiRouteName, LiveUpdate } from "../../model/model.ts";
+import type { Fleet } from "../fleet.ts";
+import type { Searches } from "../searches.ts";
+import type { ManagerState } from "../state.ts";
+import type { Caller, Users } from "../users.ts";
+
+/** The parts of the manager. */
+export interface Parts {
+  readonly state: ManagerState;
+  readonly users: Users;
+  readonly fleet: Fleet;
+  readonly searches: Searches;
+  readonly authority: Authority;
+  readonly link: Pick<LinkListener, "request" | "revoke" | "url">;
+  readonly nowMs: () => number;
+  readonly changed: (update: LiveUpdate) => void;
+  readonly listen: (listener: (update: LiveUpdate) => void) => () => void;
+}
+
+/** One call. Parameters, query and body have passed the route's schema. */
+export interface Call {
+  readonly parts: Parts;
+  readonly caller: Caller;
+  readonly id: string;
+  readonly query: Readonly<Record<string, string | undefined>>;
+  readonly body: Readonly<Record<string, unknown>>;
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+}
+
+export interface Route {
+  readonly body?: TSchema;
+  readonly query?: TSchema;
+  /** What the audit trail names as the thing that was touched; default: the id in the path. */
+  readonly handle: (call: Call) => unknown;
+}
+
+export type Routes = Partial<Record<ApiRouteName, Route>>;
+
+/** A thing is not there, or not for this caller, which is the same to this caller. */
+export class NotFound extends UndercroftError {
+  constructor(what: string) {
+    super("ERR_UC_MANAGER", `there is no ${what} of that id`);
+  }
+}
+
+/**
+ * The guest of a call, where the caller may see it.
+ * @throws {NotFound}
+ */
+export function guestOf({ parts, caller, id }: Pick<Call, "parts" | "caller" | "id">): ApiGuest {
+  const guest = parts.fleet.guest(id);
+  if (guest === undefined || !isSeen(caller, guest.group)) throw new NotFound("guest");
+  return guest;
+}
+
+/** Whether a caller may see a group's guests. */
+export function isSeen({ groups }: Caller, group: string): boolean {
+  return groups.length === 0 || groups.includes(group);
+}
+
+/** Ids of the guests that a caller may see; undefined: all. */
+export function seenGuests({ parts, caller }: Call): ReadonlySet<string> | undefined {
+  if (caller.groups.length === 0) return undefined;
+  return new Set(parts.fleet.guests(caller.groups).map(({ id }) => id));
+}
