@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import type { TSchema } from "typebox";
 import { UndercroftError } from "../../errors/errors.ts";
 import type { Authority, LinkListener } from "../../link/link.ts";
-import type { ApiGuest, ApiRouteName, LiveUpdate } from "../../model/model.ts";
+import type { ApiGuest, ApiPage, ApiRouteName, LiveUpdate } from "../../model/model.ts";
 import type { Fleet } from "../fleet.ts";
 import type { Searches } from "../searches.ts";
 import type { ManagerState } from "../state.ts";
@@ -69,4 +69,16 @@ export function isSeen({ groups }: Caller, group: string): boolean {
 export function seenGuests({ parts, caller }: Call): ReadonlySet<string> | undefined {
   if (caller.groups.length === 0) return undefined;
   return new Set(parts.fleet.guests(caller.groups).map(({ id }) => id));
+}
+
+/** A page of a list that is at hand; a cursor is the place to go on at. */
+export function pageOf<T>(
+  all: readonly T[],
+  query: Readonly<Record<string, string | undefined>>,
+): ApiPage<T> {
+  const from = Math.max(0, Math.floor(Number(query.cursor ?? 0)) || 0);
+  const limit = Math.min(1000, Math.max(1, Math.floor(Number(query.limit ?? 100)) || 100));
+  const items = all.slice(from, from + limit);
+  const next = from + items.length < all.length ? { next: `${from + items.length}` } : {};
+  return { items, total: all.length, ...next };
 }

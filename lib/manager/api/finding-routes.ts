@@ -11,8 +11,7 @@ import type {
 import { findingOf } from "../fleet.ts";
 import type { SqlRow } from "../state.ts";
 import { storyOf } from "../story.ts";
-import { type Call, NotFound, type Routes, seenGuests } from "./call.ts";
-import { pageOf } from "./fleet-routes.ts";
+import { type Call, NotFound, pageOf, type Routes, seenGuests } from "./call.ts";
 
 const closed = { additionalProperties: false };
 const word = Type.String({ maxLength: 64 });

@@ -21,6 +21,7 @@ import {
   isSeen,
   NotFound,
   type Parts,
+  pageOf,
   type Routes,
   seenGuests,
 } from "./call.ts";
@@ -157,18 +158,6 @@ export const fleetRoutes: Routes = {
     },
   },
 };
-
-/** A page of a list that is at hand; a cursor is the place to go on at. */
-export function pageOf<T>(
-  all: readonly T[],
-  query: Readonly<Record<string, string | undefined>>,
-): { items: readonly T[]; total: number; next?: string } {
-  const from = Math.max(0, Math.floor(Number(query.cursor ?? 0)) || 0);
-  const limit = Math.min(1000, Math.max(1, Math.floor(Number(query.limit ?? 100)) || 100));
-  const items = all.slice(from, from + limit);
-  const next = from + items.length < all.length ? { next: `${from + items.length}` } : {};
-  return { items, total: all.length, ...next };
-}
 
 // The action is on record before the server hears of it: one that was sent and not noted would be
 // an action of nobody.

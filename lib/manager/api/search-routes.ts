@@ -3,8 +3,7 @@
 import Type from "typebox";
 import type { ApiAuditEntry, LiveUpdate } from "../../model/model.ts";
 import { completeSearch, eventSchema } from "../../search/search.ts";
-import { type Call, guestOf, isSeen, NotFound, type Routes, seenGuests } from "./call.ts";
-import { pageOf } from "./fleet-routes.ts";
+import { type Call, guestOf, isSeen, NotFound, pageOf, type Routes, seenGuests } from "./call.ts";
 
 const closed = { additionalProperties: false };
 const word = Type.String({ maxLength: 64 });
