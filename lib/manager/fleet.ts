@@ -37,6 +37,8 @@ const GUEST_SQL = `SELECT guest.*, (SELECT count(*) FROM finding
 /** See the head of this file. */
 export class Fleet implements LinkHooks {
   readonly #options: FleetOptions;
+  /** A server came; what it told is on disk. */
+  onHello: (server: string, hello: LinkHello) => void = () => {};
   readonly #online = new Set<string>();
   readonly #lines = new Map<string, Line>();
 
@@ -79,6 +81,7 @@ export class Fleet implements LinkHooks {
     for (const id of left) this.#options.changed({ kind: "guest-left", id });
     for (const { id } of hello.guests) this.#tellGuest(id);
     this.#tellServer(server);
+    this.onHello(server, hello);
   }
 
   offline(server: string): void {

@@ -6,6 +6,7 @@ import { UndercroftError } from "../errors/errors.ts";
 import { Authority, LinkListener } from "../link/link.ts";
 import type { LiveUpdate } from "../model/model.ts";
 import { makeApi } from "./api/api.ts";
+import { CONTENT_MS, ContentCentre } from "./content.ts";
 import { Fleet } from "./fleet.ts";
 import { Searches } from "./searches.ts";
 import { ManagerState } from "./state.ts";
@@ -57,7 +58,13 @@ export class Manager {
     const users = new Users(state, nowMs);
     const fleet = new Fleet({ state, nowMs, changed, servers: () => authority.servers });
     const at = { address: options.linkAddress, port: options.linkPort };
+    const content: ContentCentre = new ContentCentre({
+      ...{ state, nowMs, online: () => link.online },
+      request: (server, request, how) => link.request(server, request, how),
+    });
+    fleet.onHello = (server, hello) => content.online(server, hello.content);
     const link = await LinkListener.open({ authority, hooks: fleet, nowMs, ...at });
+    const pushing = setInterval(() => content.pushAll(), CONTENT_MS);
     const searches = new Searches({
       request: (server, request, how) => link.request(server, request, how),
       nowMs,
@@ -67,9 +74,12 @@ export class Manager {
       listeners.add(listener);
       return () => listeners.delete(listener);
     };
-    const parts = { state, users, fleet, searches, authority, link, nowMs, changed, listen };
+    const parts = {
+      ...{ state, users, fleet, searches, content, authority, link, nowMs, changed, listen },
+    };
     const app = await makeApi(parts, await authority.managerCertificate([address, "localhost"]));
     const close = async (): Promise<void> => {
+      clearInterval(pushing);
       await app.close();
       await link.close();
       authority.close();

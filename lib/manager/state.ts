@@ -62,6 +62,14 @@ const MIGRATIONS = [
      id INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL, user TEXT NOT NULL, address TEXT NOT NULL,
      call TEXT NOT NULL, subject TEXT NOT NULL, status INTEGER NOT NULL,
      detail TEXT NOT NULL) STRICT;`,
+  `CREATE TABLE content(kind TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT;
+   CREATE TABLE document(kind TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT;
+   CREATE TABLE indicator(
+     id TEXT PRIMARY KEY, source TEXT NOT NULL, json TEXT NOT NULL, version INTEGER NOT NULL,
+     is_removed INTEGER NOT NULL DEFAULT 0) STRICT;
+   CREATE INDEX indicator_source ON indicator(source);
+   CREATE INDEX indicator_version ON indicator(version);
+   CREATE INDEX indicator_value ON indicator(json_extract(json, '$.value'));`,
 ];
 
 export type SqlValue = string | number | null;

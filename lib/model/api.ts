@@ -55,6 +55,16 @@ export const API_ROUTES = {
   searchFields: ["GET", "/search-fields", "read-only"],
   completeSearch: ["POST", "/search-completion", "analyst"],
   trace: ["POST", "/traces", "analyst"],
+  /** Replaces the indicators of one source. */
+  uploadIndicators: ["PUT", "/indicators", "analyst"],
+  lookUpIndicator: ["GET", "/indicators", "read-only"],
+  /** Which server has which version of what. */
+  contentState: ["GET", "/content", "read-only"],
+  pushContent: ["POST", "/content/push", "analyst"],
+  readRules: ["GET", "/rules", "read-only"],
+  changeRules: ["PUT", "/rules", "admin"],
+  readPolicy: ["GET", "/policy", "read-only"],
+  changePolicy: ["PUT", "/policy", "admin"],
   listUsers: ["GET", "/users", "admin"],
   addUser: ["POST", "/users", "admin"],
   changeUser: ["PATCH", "/users/:id", "admin"],
@@ -211,6 +221,33 @@ export interface ApiSearch {
   readonly rows: ReadonlyArray<Readonly<Record<string, unknown>>>;
   readonly startedMs: number;
   readonly tookMs: number;
+}
+
+/** What an upload of indicators came to, with the first of its bad entries. */
+export interface ApiUpload {
+  readonly added: number;
+  readonly removed: number;
+  readonly problemCount: number;
+  readonly problems: readonly string[];
+}
+
+export interface ApiContentServer {
+  readonly server: string;
+  readonly content: LinkContentVersions;
+  readonly pushedMs?: number;
+  readonly error?: string;
+}
+
+/** What the manager has, and what each server has of it. */
+export interface ApiContentState {
+  readonly current: LinkContentVersions;
+  readonly indicators: number;
+  readonly servers: readonly ApiContentServer[];
+}
+
+export interface ApiRuleFile {
+  readonly name: string;
+  readonly text: string;
 }
 
 export interface ApiToken {

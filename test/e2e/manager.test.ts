@@ -12,6 +12,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
+import { DEMO_PAYLOAD_SHA256 } from "../../lib/cli/demo-indicators.ts";
 import { startGuestProcess } from "./guest-process.ts";
 
 const CLI = fileURLToPath(new URL("../../lib/cli/cli.ts", import.meta.url));
@@ -53,12 +54,26 @@ test("a manager, a server that joins it, a guest that is seen, searched and answ
     );
     expect(guests.items).toMatchObject([{ name: "web-1", serverName: "hv1", isCurrent: true }]);
     const { id } = guests.items[0];
+    // Intelligence comes from the manager only; the guest's intrusion then shows it.
+    const list = { source: "ours", text: `sha256:${DEMO_PAYLOAD_SHA256} | A miner | high` };
+    expect(await call("PUT", "/indicators", list)).toMatchObject({ added: 1, problemCount: 0 });
+    await until(
+      () => call("GET", "/content"),
+      ({ servers }) => servers?.[0]?.content.indicators === 1,
+    );
     guest.child.stdin?.write("begin\n");
+    const queue = await until(
+      () => call("GET", "/findings"),
+      ({ total }) => total > 0,
+    );
+    expect(queue.items[0]).toMatchObject({ guest: "web-1", severity: "high", title: "A miner" });
+    const told = await call("GET", `/findings/${queue.items[0].id}`);
+    expect(told.story[0]).toMatch(/On guest web-1, process \d+/);
     const processes = await until(
       () => call("GET", `/guests/${id}/processes`),
       (rows) => rows.length > 0,
     );
-    expect(processes[0]).toMatchObject({ guest: "web-1" });
+    expect(processes[0]).toMatchObject({ pid: 1, image: "/sbin/init" });
     const job = await call("POST", "/searches", { query: "kind:process.exec" });
     const found = await until(
       () => call("GET", `/searches/${job.id}`),
@@ -98,7 +113,7 @@ async function until(
     if (isEnough(answer)) return answer;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-  throw new Error("it did not come within 60 s");
+  throw new Error(`it did not come within 60 s: ${JSON.stringify(await read())}`);
 }
 
 function ask(options: {

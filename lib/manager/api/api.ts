@@ -10,6 +10,7 @@ import type { KeyedCertificate } from "../../link/link.ts";
 import { API_ROUTES, type ApiError, type ApiRoute, type ApiRouteName } from "../../model/model.ts";
 import { type Caller, isAtLeast } from "../users.ts";
 import { NotFound, type Parts, type Route } from "./call.ts";
+import { contentRoutes } from "./content-routes.ts";
 import { findingRoutes } from "./finding-routes.ts";
 import { fleetRoutes } from "./fleet-routes.ts";
 import { searchRoutes } from "./search-routes.ts";
@@ -37,7 +38,6 @@ declare module "fastify" {
 export async function makeApi(parts: Parts, tls: KeyedCertificate): Promise<FastifyInstance> {
   const app = fastify({
     https: { key: tls.key, cert: tls.certificate, minVersion: "TLSv1.2" },
-    bodyLimit: BODY_BYTES_MAX,
     forceCloseConnections: true,
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false } },
   }) as unknown as FastifyInstance;
@@ -60,7 +60,13 @@ export async function makeApi(parts: Parts, tls: KeyedCertificate): Promise<Fast
   app.setNotFoundHandler((_, reply) => {
     return reply.code(404).send({ code: "ERR_UC_MANAGER", message: "there is no such call" });
   });
-  const all = { ...sessionRoutes, ...fleetRoutes, ...findingRoutes, ...searchRoutes };
+  const all = {
+    ...sessionRoutes,
+    ...fleetRoutes,
+    ...findingRoutes,
+    ...searchRoutes,
+    ...contentRoutes,
+  };
   for (const [name, route] of Object.entries(API_ROUTES)) {
     const handler = all[name as ApiRouteName];
     if (handler === undefined) throw new TypeError(`nothing handles ${name}`);
@@ -82,6 +88,7 @@ function register(
   app.route({
     method,
     url: `/api/v1${path}`,
+    bodyLimit: route.bodyBytesMax ?? BODY_BYTES_MAX,
     schema: {
       operationId: name,
       description: role === "anyone" ? "Anyone may call it." : `Least role: ${role}.`,

@@ -5,6 +5,7 @@ import type { TSchema } from "typebox";
 import { UndercroftError } from "../../errors/errors.ts";
 import type { Authority, LinkListener } from "../../link/link.ts";
 import type { ApiGuest, ApiPage, ApiRouteName, LiveUpdate } from "../../model/model.ts";
+import type { ContentCentre } from "../content.ts";
 import type { Fleet } from "../fleet.ts";
 import type { Searches } from "../searches.ts";
 import type { ManagerState } from "../state.ts";
@@ -16,6 +17,7 @@ export interface Parts {
   readonly users: Users;
   readonly fleet: Fleet;
   readonly searches: Searches;
+  readonly content: ContentCentre;
   readonly authority: Authority;
   readonly link: Pick<LinkListener, "request" | "revoke" | "url">;
   readonly nowMs: () => number;
@@ -37,7 +39,8 @@ export interface Call {
 export interface Route {
   readonly body?: TSchema;
   readonly query?: TSchema;
-  /** What the audit trail names as the thing that was touched; default: the id in the path. */
+  /** Where a body may be larger than others. */
+  readonly bodyBytesMax?: number;
   readonly handle: (call: Call) => unknown;
 }
 

@@ -313,3 +313,73 @@ describe("searches", () => {
     expect((await read()).body.servers).toMatchObject([{ state: "cancelled" }]);
   });
 });
+
+describe("content", () => {
+  const VERSIONS = { indicators: 0, rules: 0, policy: 0 };
+
+  test("indicators go out as increments, and whole where a server is elsewhere", async () => {
+    const asked: Array<Extract<LinkRequest, { kind: "indicators" }>> = [];
+    let mustFail = false;
+    await rig.server("hv1", [], {
+      request: async (request) => {
+        if (request.kind !== "indicators") throw new Error("not asked for");
+        asked.push(request);
+        if (mustFail && request.base !== 0) throw new Error("another version is here");
+        const content = { ...VERSIONS, indicators: request.version };
+        return { content, refused: 0, reasons: [] };
+      },
+    });
+    const headers = rig.bearer("analyst");
+    const upload = (text: string) =>
+      rig.call("uploadIndicators", { body: { source: "ours", text }, headers });
+    const first = await upload("domain:bad.example\ndomain:worse.example\n");
+    expect(first.body).toMatchObject({ added: 2, removed: 0 });
+    await rig.until(async () => asked.length === 1);
+    expect(asked[0]).toMatchObject({ base: 0, version: 1, removed: [] });
+    const second = await upload("domain:bad.example\ndomain:new.example\n");
+    expect(second.body).toMatchObject({ added: 1, removed: 1 });
+    await rig.until(async () => asked.length === 2);
+    expect(asked[1]).toMatchObject({ base: 1, version: 2, added: [{ value: "new.example" }] });
+    expect(asked[1]?.removed).toHaveLength(1);
+    expect((await upload("domain:bad.example\ndomain:new.example\n")).body.added).toBe(0);
+    mustFail = true;
+    await upload("domain:bad.example\n");
+    await rig.until(async () => asked.length === 4);
+    expect(asked[3]).toMatchObject({ base: 0, version: 3, added: [{ value: "bad.example" }] });
+    const state = await rig.call("contentState", { headers });
+    expect(state.body).toMatchObject({ current: { indicators: 3 }, indicators: 1 });
+    await rig.until(async () => {
+      const { body } = await rig.call("contentState", { headers });
+      return body.servers[0].content.indicators === 3;
+    });
+    const found = await rig.call("lookUpIndicator", { query: "?value=bad.example", headers });
+    expect(found.body).toMatchObject([{ source: "ours", kind: "domain" }]);
+    const gone = await rig.call("lookUpIndicator", { query: "?value=new.example", headers });
+    expect(gone.body).toEqual([]);
+  });
+
+  test("a server that comes later gets what it lacks; bad content is refused", async () => {
+    const headers = rig.bearer("admin");
+    const bad = await rig.call("changePolicy", { body: { text: "rules: 7" }, headers });
+    expect(bad).toMatchObject({ status: 400, body: { code: "ERR_UC_POLICY" } });
+    const files = [{ name: "x.yml", text: "title: [" }];
+    const rules = await rig.call("changeRules", { body: { files }, headers });
+    expect(rules).toMatchObject({ status: 400, body: { code: "ERR_UC_RULES" } });
+    const list = await rig.call("uploadIndicators", {
+      ...{ body: { source: "x", text: "{nonsense", format: "stix" }, headers },
+    });
+    expect(list).toMatchObject({ status: 400, body: { code: "ERR_UC_INDICATORS" } });
+    const text = "name: all\nrules:\n  - name: any\n    severityMin: high\n    actions: [alert]\n";
+    const good = await rig.call("changePolicy", { body: { text }, headers });
+    const asked: string[] = [];
+    await rig.server("hv1", [], {
+      request: async (request) => {
+        asked.push(request.kind);
+        return { content: { ...VERSIONS, policy: 1 }, refused: 0, reasons: [] };
+      },
+    });
+    expect([good.status, good.body]).toEqual([200, {}]);
+    await rig.until(async () => asked.length === 1);
+    expect(asked).toEqual(["policy"]);
+  });
+});
