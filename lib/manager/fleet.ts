@@ -174,7 +174,7 @@ export class Fleet implements LinkHooks {
         this.#putGuest(server, report.guest);
         return () => this.#tellGuest(report.guest.id);
       case "guest-state":
-        this.#putState(report.id, report.change);
+        this.#putState(server, report.id, report.change);
         return () => this.#tellGuest(report.id);
       case "guest-left":
         state.run("DELETE FROM guest WHERE id = ? AND server = ?", report.id, server);
@@ -192,8 +192,9 @@ export class Fleet implements LinkHooks {
       }
       case "response":
         state.run(
-          "INSERT INTO response(finding, json) VALUES(?, ?)",
-          ...[report.response.finding, JSON.stringify(report.response)],
+          `INSERT INTO response(finding, json) SELECT id, ?3 FROM finding
+           WHERE id = ?1 AND server = ?2`,
+          ...[report.response.finding, server, JSON.stringify(report.response)],
         );
         return () => this.#tellFinding(report.response.finding);
       case "command":
@@ -223,21 +224,29 @@ export class Fleet implements LinkHooks {
     }
   }
 
+  // TRUST: a server that was taken over must not take other servers' guests: one that is somewhere
+  // else is only given away when that server is not there to speak for it.
   #putGuest(server: string, guest: LinkGuest): void {
+    const holder = this.#state.one("SELECT server FROM guest WHERE id = ?", guest.id)?.server;
+    if (holder !== undefined && holder !== server && this.isOnline(String(holder))) return;
     this.#state.run(
       `INSERT INTO guest(id, server, name, state, since_ms, json) VALUES(?1, ?2, ?3, ?4, ?5, ?6)
-       ON CONFLICT DO UPDATE SET server = ?2, name = ?3, state = ?4, since_ms = ?5, json = ?6
-       WHERE since_ms <= ?5 OR server = ?2`,
+       ON CONFLICT DO UPDATE SET server = ?2, name = ?3, state = ?4, since_ms = ?5, json = ?6`,
       ...[guest.id, server, guest.name, guest.state, Math.round(guest.sinceMs)],
       JSON.stringify(guest),
     );
   }
 
   // A change may be older than what a later hello said: it is history then, and nothing else.
-  #putState(id: string, change: GuestStateChange): void {
+  #putState(server: string, id: string, change: GuestStateChange): void {
     const state = this.#state;
-    const row = state.one("SELECT json, since_ms FROM guest WHERE id = ?", id);
-    if (row !== undefined && Number(row.since_ms) <= change.timeMs) {
+    const row = state.one(
+      "SELECT json, since_ms FROM guest WHERE id = ? AND server = ?",
+      id,
+      server,
+    );
+    if (row === undefined) return;
+    if (Number(row.since_ms) <= change.timeMs) {
       const guest = JSON.parse(String(row.json)) as LinkGuest;
       const next = { ...guest, state: change.to, sinceMs: change.timeMs, reason: change.reason };
       state.run(

@@ -84,7 +84,10 @@ function detailOf(call: Call): ApiFindingDetail {
     .all("SELECT json FROM response WHERE finding = ? ORDER BY rowid", finding.id)
     .map(({ json }) => JSON.parse(String(json)) as LinkResponse);
   const commands = state
-    .all("SELECT json FROM command WHERE finding = ? ORDER BY rowid", finding.id)
+    .all(
+      "SELECT json FROM command WHERE finding = ? AND server = ? ORDER BY rowid",
+      ...[finding.id, finding.server],
+    )
     .map(({ json }) => JSON.parse(String(json)) as Plain<CommandRecord>);
   const notes = state.all("SELECT * FROM note WHERE finding = ? ORDER BY rowid", finding.id);
   return {

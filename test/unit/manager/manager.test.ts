@@ -187,6 +187,26 @@ describe("what servers tell", () => {
     expect((await rig.call("changeGuest", away)).status).toBe(404);
   });
 
+  test("a server says nothing about the guests and findings of another", async () => {
+    const { id, client: honest } = await rig.server("hv1", [guestNamed("web")]);
+    honest.report(findingOf("web", "f1"));
+    const reader = { headers: rig.bearer("read-only") };
+    await rig.until(async () => (await rig.call("listFindings", reader)).body.total === 1);
+    const { client: evil } = await rig.server("hv2", [guestNamed("web", { sinceMs: 9000 })]);
+    const change = { guest: "web", from: "monitored", to: "offline", reason: "evil" } as const;
+    evil.report({ kind: "guest-state", id: "id-web", change: { ...change, timeMs: 9000 } });
+    evil.report({ kind: "guest-left", id: "id-web", timeMs: 9001 });
+    evil.report(findingOf("web", "f1", "nothing at all"));
+    const response = { finding: "f1", guest: "web", action: "alert", reason: "evil", timeMs: 1 };
+    evil.report({ kind: "response", guest: "id-web", response });
+    evil.report(findingOf("web", "f2"));
+    await rig.until(async () => (await rig.call("listFindings", reader)).body.total === 2);
+    const guest = await rig.call("readGuest", { ...reader, id: "id-web" });
+    expect(guest.body).toMatchObject({ server: id, state: "monitored", history: [] });
+    const finding = await rig.call("readFinding", { ...reader, id: "f1" });
+    expect(finding.body).toMatchObject({ value: "/tmp/x", server: id, responses: [] });
+  });
+
   test("a manager that starts anew knows all, and who is away", async () => {
     const linkPort = Number(new URL(rig.manager.linkUrl).port);
     const { client } = await rig.server("hv1", [guestNamed("web")]);
