@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A response policy from YAML (or JSON, which is YAML). Every problem of the file is named by its
 // line and place before anything of it is used.
-import { isNode, LineCounter, parseDocument } from "yaml";
+import { isNode, Lexer, LineCounter, parseDocument } from "yaml";
 import { UndercroftError } from "../errors/errors.ts";
 import type { Severity } from "../model/model.ts";
 import { parseAddressRange } from "../wire/wire.ts";
@@ -28,16 +28,21 @@ const RULE_FIELDS = [
   ...["blockSeconds", "dryRun", "approvalSeconds", "limit"],
 ];
 
+/** Characters of a policy: a thousand rules fit. */
+const LENGTH_MAX = 1_048_576;
+const DEPTH_MAX = 20;
+
 /**
  * Reads a policy; docs/response.md has the fields. source: a path, for messages.
  * @throws {UndercroftError} ERR_UC_POLICY naming every problem by line and column
  */
 export function parsePolicy(text: string, source: string): ResponsePolicy {
+  refuseMonsters(text, source);
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const problems: { readonly at: number; readonly what: string }[] = [];
   for (const { pos, message } of [...document.errors, ...document.warnings]) {
-    problems.push({ at: pos[0], what: message });
+    problems.push({ at: pos[0], what: reasonOf(message) });
   }
   if (problems.length === 0) {
     const reader = new PolicyReader((path, what) => {
@@ -51,10 +56,35 @@ export function parsePolicy(text: string, source: string): ResponsePolicy {
     const { line, col } = lines.linePos(at);
     return `${source}:${line}:${col}: ${what}`;
   });
-  throw new UndercroftError(
+  throw invalidPolicy(source, named);
+}
+
+// Before the library sees it: that goes down with each level, and keeps what it goes through.
+function refuseMonsters(text: string, source: string): void {
+  if (text.length > LENGTH_MAX) {
+    throw invalidPolicy(source, [`${source}: has more than ${LENGTH_MAX} characters`]);
+  }
+  let depth = 0;
+  let line = 1;
+  for (const lexeme of new Lexer().lex(text)) {
+    if (lexeme === "[" || lexeme === "{") depth++;
+    else if (lexeme === "]" || lexeme === "}") depth--;
+    if (depth > DEPTH_MAX) {
+      throw invalidPolicy(source, [`${source}:${line}: nested deeper than ${DEPTH_MAX}`]);
+    }
+    for (let at = lexeme.indexOf("\n"); at >= 0; at = lexeme.indexOf("\n", at + 1)) line++;
+  }
+}
+
+// Levels by indentation are bounded by the stack alone; what the library says speaks of itself.
+const reasonOf = (message: string): string =>
+  /^Maximum call stack|Stack overflow/.test(message) ? "nested too deeply" : message;
+
+function invalidPolicy(source: string, named: readonly string[]): UndercroftError {
+  return new UndercroftError(
     "ERR_UC_POLICY",
     `${source}: the response policy is not valid; it is not used\n${named.join("\n")}`,
-    { path: source, problems: problems.length },
+    { path: source, problems: named.length },
   );
 }
 
