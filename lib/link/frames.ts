@@ -7,10 +7,12 @@ import { UndercroftError } from "../errors/errors.ts";
 import {
   LINK_VERSION,
   type LinkAnswer,
+  type LinkAnswerValues,
   type LinkHello,
   type LinkReport,
   type LinkRequest,
   type LinkStatistics,
+  plainJson,
 } from "../model/model.ts";
 
 /** Reports of one frame at most. */
@@ -178,6 +180,26 @@ const serverFrames = compiled(fromServer);
 const reportShape = Compile(report);
 const managerFrames = compiled(fromManager);
 
+const rowCount = Type.Object({ rows: count });
+const outcome = Type.Object({ outcome: reason });
+const taken = Type.Object({ content, refused: count, reasons: Type.Array(reason) });
+const valueShapes: Readonly<Record<keyof LinkAnswerValues, Checker>> = {
+  search: Compile(Type.Object({ rows: count, isComplete: Type.Boolean() })),
+  trace: Compile(anyObject),
+  processes: Compile(rowCount),
+  live: Compile(Type.Object({ rows: count, dropped: count })),
+  act: Compile(outcome),
+  approval: Compile(outcome),
+  indicators: Compile(taken),
+  rules: Compile(taken),
+  policy: Compile(taken),
+};
+
+/** Whether a value is what a request of this kind is answered with. */
+export function isAnswerValue(kind: LinkRequest["kind"], value: unknown): boolean {
+  return kind !== "retro" && valueShapes[kind].Check(value);
+}
+
 /** Whether a manager would take it for a report. */
 export function isReport(value: unknown): boolean {
   return reportShape.Check(value);
@@ -195,9 +217,7 @@ export function readManagerFrame(json: string): ManagerFrame {
 
 /** A frame as text; 64-bit numbers become decimal texts. */
 export function writeFrame(frame: ServerFrame | ManagerFrame): string {
-  return JSON.stringify(frame, (_, value: unknown) =>
-    typeof value === "bigint" ? String(value) : value,
-  );
+  return plainJson(frame);
 }
 
 function read(json: string, checkers: ReadonlyMap<string, Checker>): unknown {

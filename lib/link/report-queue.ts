@@ -4,7 +4,7 @@
 import { randomBytes } from "node:crypto";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { UndercroftError } from "../errors/errors.ts";
-import type { LinkReport } from "../model/model.ts";
+import { type LinkReport, plainJson } from "../model/model.ts";
 import { isReport, type NumberedReport, REPORT_BYTES_MAX } from "./frames.ts";
 
 export interface QueueLimits {
@@ -102,7 +102,7 @@ export class ReportQueue {
    * a manager would not take is counted too: it would end the link, again and again.
    */
   add(report: LinkReport, timeMs: number): void {
-    const json = toJson(report);
+    const json = plainJson(report);
     const bytes = Buffer.byteLength(json);
     this.#database.exec("BEGIN");
     try {
@@ -177,14 +177,8 @@ export class ReportQueue {
       byKind: Object.fromEntries(rows.map((row) => [String(row.kind), Number(row.count)])),
     };
     this.#database.exec("BEGIN");
-    const json = toJson(report);
+    const json = plainJson(report);
     this.#insert("dropped", nowMs, json, Buffer.byteLength(json));
     this.#database.exec("DELETE FROM dropped; COMMIT");
   }
-}
-
-function toJson(report: LinkReport): string {
-  return JSON.stringify(report, (_, value: unknown) =>
-    typeof value === "bigint" ? String(value) : value,
-  );
 }

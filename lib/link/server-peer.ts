@@ -5,6 +5,7 @@ import type { WebSocket } from "ws";
 import { isUndercroftError, UndercroftError } from "../errors/errors.ts";
 import type { LinkAnswer, LinkHello, LinkRequest, LinkStatistics } from "../model/model.ts";
 import {
+  isAnswerValue,
   type LinkRows,
   type ManagerFrame,
   type NumberedReport,
@@ -19,6 +20,8 @@ export interface RequestOptions {
   readonly signal?: AbortSignal;
   /** Default 30,000. */
   readonly timeoutMs?: number;
+  /** More than these end the request. Default 200,000. */
+  readonly rowsMax?: number;
 }
 
 /** What the manager does with what servers tell. */
@@ -34,7 +37,10 @@ export interface LinkHooks {
 }
 
 interface Asked {
+  readonly kind: LinkRequest["kind"];
   readonly options: RequestOptions;
+  readonly giveUp: (message: string) => void;
+  rows: number;
   readonly end: (answer: LinkAnswer) => void;
 }
 
@@ -48,6 +54,7 @@ export interface PeerOptions {
 }
 
 const TIMEOUT_MS = 30_000;
+const ROWS_MAX = 200_000;
 /** Requests of one server that run at a time. */
 const ASKED_MAX = 256;
 /** WebSocket close codes (RFC 6455 §7.4). */
@@ -93,20 +100,20 @@ export class ServerPeer {
     }
     const id = this.#nextId++;
     const { promise, resolve } = Promise.withResolvers<LinkAnswer>();
-    const giveUp = (code: string, message: string): void => {
+    const giveUp = (message: string): void => {
       this.#send({ type: "cancel", id });
-      end(failure(code, message));
+      end(failure("ERR_UC_LINK", message));
     };
     const timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
-    const timer = setTimeout(() => giveUp("ERR_UC_LINK", "no answer in time"), timeoutMs);
-    const cancel = (): void => giveUp("ERR_UC_LINK", "cancelled");
+    const timer = setTimeout(() => giveUp("no answer in time"), timeoutMs);
+    const cancel = (): void => giveUp("cancelled");
     const end = (answer: LinkAnswer): void => {
       clearTimeout(timer);
       options.signal?.removeEventListener("abort", cancel);
       this.#asked.delete(id);
       resolve(answer);
     };
-    this.#asked.set(id, { options, end });
+    this.#asked.set(id, { kind: request.kind, options, giveUp, end, rows: 0 });
     if (options.signal?.aborted === true) cancel();
     else {
       options.signal?.addEventListener("abort", cancel, { once: true });
@@ -158,10 +165,10 @@ export class ServerPeer {
         this.#options.hooks.statistics(this.server, frame.statistics);
         break;
       case "part":
-        await this.#asked.get(frame.id)?.options.onRows?.(frame.rows);
+        await this.#part(frame.id, frame.rows);
         break;
       case "answer":
-        this.#asked.get(frame.id)?.end(frame.answer);
+        this.#answer(frame.id, frame.answer);
         break;
       case "renew": {
         const certificate = await this.#options.renew(frame.request);
@@ -169,6 +176,24 @@ export class ServerPeer {
         break;
       }
     }
+  }
+
+  async #part(id: number, rows: LinkRows): Promise<void> {
+    const asked = this.#asked.get(id);
+    if (asked === undefined) return;
+    asked.rows += rows.length;
+    const { onRows, rowsMax = ROWS_MAX } = asked.options;
+    if (asked.rows > rowsMax) asked.giveUp(`the server sends more than ${rowsMax} rows`);
+    else await onRows?.(rows);
+  }
+
+  // TRUST: whoever asked believes the value to be of its kind.
+  #answer(id: number, answer: LinkAnswer): void {
+    const asked = this.#asked.get(id);
+    if (asked === undefined) return;
+    const isSound = !answer.ok || isAnswerValue(asked.kind, answer.value);
+    const code = "ERR_UC_LINK_FRAME";
+    asked.end(isSound ? answer : failure(code, `the server's answer is no ${asked.kind}`));
   }
 
   #hello(frame: ServerFrame & { readonly type: "hello" }): void {

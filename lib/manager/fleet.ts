@@ -31,8 +31,12 @@ interface Line {
 /** States of one guest that are kept. */
 const HISTORY_MAX = 200;
 
-const GUEST_SQL = `SELECT guest.*, (SELECT count(*) FROM finding
-  WHERE finding.guest = guest.id AND triage IN ('open', 'in-work')) AS open_findings FROM guest`;
+// Labels are people's, and outlast the guest's row: who may see a guest must not change because it
+// was away for a while.
+const GUEST_SQL = `SELECT guest.*, coalesce(group_name, '') AS group_name,
+  coalesce(tags, '[]') AS tags, (SELECT count(*) FROM finding
+  WHERE finding.guest = guest.id AND triage IN ('open', 'in-work')) AS open_findings
+  FROM guest LEFT JOIN label ON label.guest = guest.id`;
 
 /** See the head of this file. */
 export class Fleet implements LinkHooks {
@@ -181,6 +185,7 @@ export class Fleet implements LinkHooks {
         return () => this.#options.changed({ kind: "guest-left", id: report.id });
       case "finding": {
         const { finding, guest } = report;
+        if (this.#isElsewhere(server, guest)) return () => {};
         state.run(
           `INSERT INTO finding(id, server, guest, severity, last_ms, json)
            VALUES(?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET severity = ?4, last_ms = ?5,
@@ -198,6 +203,7 @@ export class Fleet implements LinkHooks {
         );
         return () => this.#tellFinding(report.response.finding);
       case "command":
+        if (this.#isElsewhere(server, report.guest)) return () => {};
         state.run(
           `INSERT INTO command(server, id, guest, finding, json) VALUES(?1, ?2, ?3, ?4, ?5)
            ON CONFLICT DO UPDATE SET json = ?5`,
@@ -207,6 +213,7 @@ export class Fleet implements LinkHooks {
         return () => {};
       case "approval": {
         const { id, state: now } = report.approval;
+        if (this.#isElsewhere(server, report.guest)) return () => {};
         state.run(
           `INSERT INTO approval(id, server, guest, state, json) VALUES(?1, ?2, ?3, ?4, ?5)
            ON CONFLICT DO UPDATE SET state = ?4, json = ?5 WHERE server = ?2`,
@@ -235,6 +242,12 @@ export class Fleet implements LinkHooks {
       ...[guest.id, server, guest.name, guest.state, Math.round(guest.sinceMs)],
       JSON.stringify(guest),
     );
+  }
+
+  /** TRUST: whether a server speaks of a guest that is another's. */
+  #isElsewhere(server: string, guest: string): boolean {
+    const holder = this.#state.one("SELECT server FROM guest WHERE id = ?", guest)?.server;
+    return holder !== undefined && holder !== server;
   }
 
   // A change may be older than what a later hello said: it is history then, and nothing else.

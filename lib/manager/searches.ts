@@ -117,9 +117,9 @@ export class Searches {
       const answer = await this.#options.request(server.server, request, {
         signal: AbortSignal.any([job.ending.signal, one.signal]),
         timeoutMs: TIMEOUT_MS,
+        rowsMax: limit,
         onRows: (part) => {
-          // TRUST: a server may send more than it was asked for.
-          if (rows.length + part.length > limit || all + part.length > ROWS_OF_ALL_MAX) one.abort();
+          if (all + part.length > ROWS_OF_ALL_MAX) one.abort();
           else {
             rows.push(...part);
             all += part.length;

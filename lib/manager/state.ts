@@ -16,9 +16,10 @@ const MIGRATIONS = [
      PRIMARY KEY(server, stream)) STRICT;
    CREATE TABLE guest(
      id TEXT PRIMARY KEY, server TEXT NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL,
-     since_ms INTEGER NOT NULL, group_name TEXT NOT NULL DEFAULT '',
-     tags TEXT NOT NULL DEFAULT '[]', json TEXT NOT NULL) STRICT;
+     since_ms INTEGER NOT NULL, json TEXT NOT NULL) STRICT;
    CREATE INDEX guest_server ON guest(server);
+   CREATE TABLE label(
+     guest TEXT PRIMARY KEY, group_name TEXT NOT NULL, tags TEXT NOT NULL) STRICT;
    CREATE TABLE history(
      guest TEXT NOT NULL, time_ms INTEGER NOT NULL, json TEXT NOT NULL) STRICT;
    CREATE INDEX history_guest ON history(guest, time_ms);

@@ -97,10 +97,13 @@ export class Users {
     const stored = typeof row?.password === "string" ? row.password : NOBODY;
     // Also where there is no such user: the time that it takes tells nothing.
     const isRight = await isPassword(password, stored);
-    if (row === undefined || Number(row.locked_until_ms) > this.#nowMs()) throw refused();
+    if (row === undefined) throw refused();
     const id = String(row.id);
-    if (!isRight || row.disabled === 1) {
-      this.#countFailure(id, Number(row.failures) + 1);
+    // Others may have tried meanwhile: only what counts now counts.
+    const open = "SELECT id FROM user WHERE id = ? AND disabled = 0 AND locked_until_ms <= ?";
+    if (this.#state.one(open, id, this.#nowMs()) === undefined) throw refused();
+    if (!isRight) {
+      this.#countFailure(id);
       throw refused();
     }
     return this.#open(id);
@@ -215,11 +218,11 @@ export class Users {
     });
   }
 
-  #countFailure(id: string, failures: number): void {
-    const isLocked = failures >= FAILURES_MAX;
+  #countFailure(id: string): void {
     this.#state.run(
-      "UPDATE user SET failures = ?, locked_until_ms = ? WHERE id = ?",
-      ...[isLocked ? 0 : failures, isLocked ? this.#nowMs() + LOCK_MS : 0, id],
+      `UPDATE user SET failures = (failures + 1) % ?1,
+       locked_until_ms = iif(failures + 1 >= ?1, ?2, 0) WHERE id = ?3`,
+      ...[FAILURES_MAX, this.#nowMs() + LOCK_MS, id],
     );
   }
 

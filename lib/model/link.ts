@@ -28,7 +28,9 @@ export interface LinkApproval {
   readonly finding: string;
   readonly guest: string;
   readonly action: string;
+  /** Policy and rule that want it. */
   readonly reason: string;
+  /** Wall clock, ms since 1970. */
   readonly requestedMs: number;
   readonly expiresMs: number;
   readonly state: "waiting" | "approved" | "rejected" | "expired";

@@ -10,10 +10,14 @@ export type Plain<T> = T extends bigint
       ? { readonly [Key in keyof T]: Plain<T[Key]> }
       : T;
 
-/** A value as JSON would bring it. */
-export function toPlain<T>(value: T): Plain<T> {
-  const text = JSON.stringify(value, (_, part: unknown) =>
+/** A value as JSON text. */
+export function plainJson(value: object): string {
+  return JSON.stringify(value, (_, part: unknown) =>
     typeof part === "bigint" ? String(part) : part,
   );
-  return JSON.parse(text) as Plain<T>;
+}
+
+/** A value as JSON would bring it. */
+export function toPlain<T extends object>(value: T): Plain<T> {
+  return JSON.parse(plainJson(value)) as Plain<T>;
 }

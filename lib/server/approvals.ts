@@ -1,22 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Responses that wait for a person's word. Held by the responder; what is not answered in time is
 // handed back as refused.
+import type { LinkApproval } from "../model/model.ts";
 
 /** One response that waits. */
-export interface PendingApproval {
-  readonly id: string;
-  readonly finding: string;
-  readonly guest: string;
-  readonly action: string;
-  /** Policy and rule that want it. */
-  readonly reason: string;
-  /** Wall clock, ms since 1970. */
-  readonly requestedMs: number;
-  readonly expiresMs: number;
-}
+export type PendingApproval = Omit<LinkApproval, "state">;
 
 /** What became of a response that waited. */
-export type ApprovalState = "waiting" | "approved" | "rejected" | "expired";
+export type ApprovalState = LinkApproval["state"];
 
 interface Waiting {
   readonly shown: PendingApproval;

@@ -112,6 +112,7 @@ function register(
     handler: (request, reply) =>
       route.handle({
         ...{ parts, caller: request.caller, id: idOf(request), request, reply },
+        isCurrent: () => isSameCaller(request.caller, callerOf(parts, request)),
         query: request.query as Readonly<Record<string, string | undefined>>,
         body: (request.body ?? {}) as Readonly<Record<string, unknown>>,
       }),
@@ -126,11 +127,7 @@ function admit(
   method: ApiRoute[0],
   role: ApiRoute[2],
 ): Caller {
-  const bearer = /^Bearer (\S+)$/.exec(request.headers.authorization ?? "")?.[1];
-  const { [SESSION_COOKIE]: secret } = request.cookies;
-  let caller: Caller | undefined;
-  if (bearer !== undefined) caller = users.ofToken(bearer);
-  else if (secret !== undefined) caller = users.ofSession(secret);
+  const caller = callerOf({ users }, request);
   if (role === "anyone") return caller ?? NOBODY;
   if (caller === undefined) throw new UndercroftError("ERR_UC_SIGN_IN", "sign in first");
   const csrf = request.headers["x-csrf-token"];
@@ -139,6 +136,17 @@ function admit(
   }
   if (!isAtLeast(caller.role, role)) throw new Forbidden(`this needs the role ${role}`);
   return caller;
+}
+
+function callerOf({ users }: Pick<Parts, "users">, request: FastifyRequest): Caller | undefined {
+  const bearer = /^Bearer (\S+)$/.exec(request.headers.authorization ?? "")?.[1];
+  if (bearer !== undefined) return users.ofToken(bearer);
+  const { [SESSION_COOKIE]: secret } = request.cookies;
+  return secret === undefined ? undefined : users.ofSession(secret);
+}
+
+function isSameCaller(before: Caller, now: Caller | undefined): boolean {
+  return now?.role === before.role && now.groups.join("\n") === before.groups.join("\n");
 }
 
 class Forbidden extends UndercroftError {

@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import type { TSchema } from "typebox";
 import { UndercroftError } from "../../errors/errors.ts";
 import type { Authority, LinkListener } from "../../link/link.ts";
-import type { ApiGuest, ApiPage, ApiRouteName, LiveUpdate } from "../../model/model.ts";
+import type { ApiGuest, ApiPage, ApiRouteName, LinkAnswer, LiveUpdate } from "../../model/model.ts";
 import type { ContentCentre } from "../content.ts";
 import type { Fleet } from "../fleet.ts";
 import type { Searches } from "../searches.ts";
@@ -32,6 +32,8 @@ export interface Call {
   readonly id: string;
   readonly query: Readonly<Record<string, string | undefined>>;
   readonly body: Readonly<Record<string, unknown>>;
+  /** Whether the caller still counts, with the same role and groups. */
+  readonly isCurrent: () => boolean;
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;
 }
@@ -45,6 +47,9 @@ export interface Route {
 }
 
 export type Routes = Partial<Record<ApiRouteName, Route>>;
+
+/** Bodies and queries hold nothing but what is described. */
+export const closed: { readonly additionalProperties: false } = { additionalProperties: false };
 
 /** A thing is not there, or not for this caller, which is the same to this caller. */
 export class NotFound extends UndercroftError {
@@ -61,6 +66,16 @@ export function guestOf({ parts, caller, id }: Pick<Call, "parts" | "caller" | "
   const guest = parts.fleet.guest(id);
   if (guest === undefined || !isSeen(caller, guest.group)) throw new NotFound("guest");
   return guest;
+}
+
+/** A server's answer as a call's: what it could not do is said as it said it. */
+export function answered(
+  { reply }: Call,
+  answer: LinkAnswer,
+  value: (of: unknown) => unknown = (of) => of,
+): unknown {
+  if (answer.ok) return value(answer.value);
+  return reply.code(502).send({ code: answer.code, message: answer.message });
 }
 
 /** Whether a caller may see a group's guests. */

@@ -3,9 +3,8 @@
 import Type from "typebox";
 import { INDICATOR_FORMATS, type IndicatorFormat } from "../../detect/detect.ts";
 import type { ApiContentState, ApiRuleFile } from "../../model/model.ts";
-import type { Routes } from "./call.ts";
+import { closed, type Routes } from "./call.ts";
 
-const closed = { additionalProperties: false };
 const UPLOAD_BYTES_MAX = 64 << 20;
 
 export const contentRoutes: Routes = {

@@ -11,9 +11,8 @@ import type {
 import { findingOf } from "../fleet.ts";
 import type { SqlRow } from "../state.ts";
 import { storyOf } from "../story.ts";
-import { type Call, NotFound, pageOf, type Routes, seenGuests } from "./call.ts";
+import { type Call, closed, NotFound, pageOf, type Routes, seenGuests } from "./call.ts";
 
-const closed = { additionalProperties: false };
 const word = Type.String({ maxLength: 64 });
 const TRIAGE = ["open", "in-work", "true-positive", "false-positive", "closed"];
 /** Findings that lists and overviews look at. */

@@ -16,7 +16,9 @@ import type {
 import { findingOf } from "../fleet.ts";
 import type { SqlRow } from "../state.ts";
 import {
+  answered,
   type Call,
+  closed,
   guestOf,
   isSeen,
   NotFound,
@@ -27,10 +29,10 @@ import {
 } from "./call.ts";
 import { listFindings } from "./finding-routes.ts";
 
-const closed = { additionalProperties: false };
 const label = Type.String({ maxLength: 64 });
 const reason = Type.String({ minLength: 1, maxLength: 1000 });
 const kindOf = <const T extends string>(kind: T): Type.TLiteral<T> => Type.Literal(kind);
+const PROCESSES_MAX = 100_000;
 const ENROLMENT_MS = 3600 * 1000;
 /** A kill is confirmed by what the guest does next; below the guest things take longer. */
 const ACTION_MS = 60_000;
@@ -115,8 +117,9 @@ export const fleetRoutes: Routes = {
       // Who sees some groups only must not move a guest out of sight, nor others' into it.
       if (!isSeen(caller, next.group)) throw new NotFound("group");
       parts.state.run(
-        "UPDATE guest SET group_name = ?, tags = ? WHERE id = ?",
-        ...[next.group, JSON.stringify(next.tags), id],
+        `INSERT INTO label(guest, group_name, tags) VALUES(?1, ?2, ?3)
+         ON CONFLICT DO UPDATE SET group_name = ?2, tags = ?3`,
+        ...[id, next.group, JSON.stringify(next.tags)],
       );
       const guest = guestOf(call);
       parts.changed({ kind: "guest", guest });
@@ -129,10 +132,9 @@ export const fleetRoutes: Routes = {
       const rows: unknown[] = [];
       const answer = await call.parts.link.request(
         ...[server, { kind: "processes", guest: id } as const],
-        { onRows: (part) => void rows.push(...part) },
+        { onRows: (part) => void rows.push(...part), rowsMax: PROCESSES_MAX },
       );
-      if (answer.ok) return rows;
-      return call.reply.code(502).send({ code: answer.code, message: answer.message });
+      return answered(call, answer, () => rows);
     },
   },
   actOnGuest: { body: Type.Object({ action, reason }, closed), handle: (call) => act(call) },
@@ -153,8 +155,7 @@ export const fleetRoutes: Routes = {
         ...{ kind: "approval", id, isApproved: body.isApproved === true },
         requestedBy: caller.name,
       });
-      if (answer.ok) return answer.value;
-      return call.reply.code(502).send({ code: answer.code, message: answer.message });
+      return answered(call, answer);
     },
   },
 };

@@ -3,9 +3,18 @@
 import Type from "typebox";
 import type { ApiAuditEntry, LiveUpdate } from "../../model/model.ts";
 import { completeSearch, eventSchema } from "../../search/search.ts";
-import { type Call, guestOf, isSeen, NotFound, pageOf, type Routes, seenGuests } from "./call.ts";
+import {
+  answered,
+  type Call,
+  closed,
+  guestOf,
+  isSeen,
+  NotFound,
+  pageOf,
+  type Routes,
+  seenGuests,
+} from "./call.ts";
 
-const closed = { additionalProperties: false };
 const word = Type.String({ maxLength: 64 });
 const query = Type.String({ maxLength: 10_000 });
 const SPAN_MS = 24 * 3600 * 1000;
@@ -76,8 +85,7 @@ export const searchRoutes: Routes = {
         },
         { timeoutMs: TRACE_MS },
       );
-      if (answer.ok) return answer.value;
-      return call.reply.code(502).send({ code: answer.code, message: answer.message });
+      return answered(call, answer);
     },
   },
   listAudit: {
@@ -112,7 +120,11 @@ function sendUpdates(call: Call): void {
       raw.write(`data: ${JSON.stringify(update)}\n\n`);
     }
   });
-  const beat = setInterval(() => raw.write(": still here\n\n"), BEAT_MS);
+  // Who was signed out, or may see less since, starts anew or not at all.
+  const beat = setInterval(() => {
+    if (call.isCurrent()) raw.write(": still here\n\n");
+    else raw.end();
+  }, BEAT_MS);
   raw.on("close", () => {
     clearInterval(beat);
     end();

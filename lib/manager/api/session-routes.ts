@@ -3,12 +3,11 @@
 import Type from "typebox";
 import { UndercroftError } from "../../errors/errors.ts";
 import { ROLES, type Role } from "../../model/model.ts";
-import { type Call, NotFound, type Routes } from "./call.ts";
+import { type Call, closed, NotFound, type Routes } from "./call.ts";
 
 /** Name of the cookie; the prefix makes browsers hold it to this origin (RFC 6265bis §4.1.3). */
 export const SESSION_COOKIE = "__Host-undercroft";
 
-const closed = { additionalProperties: false };
 const secret = Type.String({ minLength: 1, maxLength: 1024 });
 const name = Type.String({ minLength: 1, maxLength: 64, pattern: "^[\\p{L}\\p{N} ._@-]+$" });
 const role = Type.Enum([...ROLES]);

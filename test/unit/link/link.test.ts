@@ -159,7 +159,7 @@ test("a request is answered in parts, with back-pressure, or refused with its co
         if (request.kind !== "search") throw new RangeError("not a search");
         const all = Array.from({ length: 5000 }, (_, at) => ({ at, text: "x".repeat(1000) }));
         await rows(all);
-        return { isComplete: true };
+        return { rows: 5000, isComplete: true };
       },
     });
     return identity;
@@ -172,8 +172,10 @@ test("a request is answered in parts, with back-pressure, or refused with its co
     seen += rows.length;
   };
   const answer = await rig.listener.request(id, search, { onRows });
-  expect(answer).toEqual({ ok: true, value: { isComplete: true } });
+  expect(answer).toEqual({ ok: true, value: { rows: 5000, isComplete: true } });
   expect(seen).toBe(5000);
+  const much = await rig.listener.request(id, search, { rowsMax: 100 });
+  expect(much).toMatchObject({ ok: false, message: "the server sends more than 100 rows" });
   const refused = await rig.listener.request(id, { kind: "processes", guest: "g" });
   expect(refused).toMatchObject({ ok: false, message: "not a search" });
   const away = await rig.listener.request("nobody", search);
