@@ -87,6 +87,8 @@ export class LinkClient {
   #timers: NodeJS.Timeout[] = [];
   #retry: NodeJS.Timeout | undefined;
   #pumping: NodeJS.Immediate | undefined;
+  /** Why the queue could not be used on this connection. */
+  #queueFault: string | undefined;
 
   constructor(options: ClientOptions) {
     this.#options = options;
@@ -141,7 +143,8 @@ export class LinkClient {
       reason = cause.message;
     });
     socket.on("close", (_, why) => {
-      if (this.#socket === socket) this.#lost(why.length === 0 ? reason : String(why));
+      const said = why.length === 0 ? reason : String(why);
+      if (this.#socket === socket) this.#lost(this.#queueFault ?? said);
     });
   }
 
@@ -169,7 +172,9 @@ export class LinkClient {
     this.#socket = undefined;
     if (wasWelcome || this.#failures === 0) this.#options.hooks.state(false, reason);
     if (this.#isClosed) return;
-    this.#failures = wasWelcome ? 1 : this.#failures + 1;
+    const isFresh = wasWelcome && this.#queueFault === undefined;
+    this.#failures = isFresh ? 1 : this.#failures + 1;
+    this.#queueFault = undefined;
     const longestMs = this.#options.retryMsMax ?? RETRY_MS_MAX;
     const waitMs = Math.min(longestMs, RETRY_MS_MIN * 2 ** Math.min(this.#failures - 1, 12));
     // A manager that comes back must not meet all its servers in one moment.
@@ -193,9 +198,7 @@ export class LinkClient {
         this.#welcome(frame.acknowledged);
         break;
       case "acknowledged":
-        this.#options.queue.acknowledge(frame.number);
-        this.#framesOut = Math.max(0, this.#framesOut - 1);
-        this.#pump();
+        this.#acknowledged(frame.number);
         break;
       case "ask":
         void this.#work(frame.id, frame.request);
@@ -209,11 +212,30 @@ export class LinkClient {
     }
   }
 
+  // A disk that is full must not end the server, which protects without its manager: the
+  // connection ends, and is tried again later.
+  #onQueue<T>(work: (queue: ReportQueue) => T): T | undefined {
+    try {
+      return work(this.#options.queue);
+    } catch (cause) {
+      if (!isUndercroftError(cause)) throw cause;
+      this.#queueFault = cause.message;
+      this.#socket?.close(1011);
+      return undefined;
+    }
+  }
+
+  #acknowledged(number: number): void {
+    this.#onQueue((queue) => queue.acknowledge(number));
+    this.#framesOut = Math.max(0, this.#framesOut - 1);
+    this.#pump();
+  }
+
   #welcome(acknowledged: number): void {
-    this.#options.queue.acknowledge(acknowledged);
+    this.#onQueue((queue) => queue.acknowledge(acknowledged));
+    if (this.#queueFault !== undefined) return;
     this.#sent = acknowledged;
     this.#framesOut = 0;
-    this.#failures = 0;
     this.#isWelcome = true;
     this.#options.hooks.state(true, "the manager has taken us in");
     this.#sendStatistics();
@@ -223,9 +245,9 @@ export class LinkClient {
 
   #pump(): void {
     while (this.#isWelcome && this.#framesOut < FRAMES_MAX) {
-      const reports = this.#options.queue.after(this.#sent, REPORTS_MAX, this.#nowMs());
-      const last = reports.at(-1);
-      if (last === undefined) return;
+      const reports = this.#onQueue((queue) => queue.after(this.#sent, REPORTS_MAX, this.#nowMs()));
+      const last = reports?.at(-1);
+      if (reports === undefined || last === undefined) return;
       this.#sent = last.number;
       this.#framesOut += 1;
       this.#send({ type: "reports", reports });

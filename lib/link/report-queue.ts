@@ -100,45 +100,51 @@ export class ReportQueue {
   /**
    * Adds a report; where there is no room for it, what is worth least goes and is counted. One that
    * a manager would not take is counted too: it would end the link, again and again.
+   * @throws {UndercroftError} ERR_UC_LINK where the disk does not take it
    */
   add(report: LinkReport, timeMs: number): void {
     const json = plainJson(report);
     const bytes = Buffer.byteLength(json);
-    this.#database.exec("BEGIN");
-    try {
+    this.#change(() => {
       if (bytes > REPORT_BYTES_MAX || !isReport(JSON.parse(json))) {
         this.#countDropped(report.kind, timeMs);
       } else this.#insert(report.kind, timeMs, json, bytes);
       while (this.#count > this.#limits.reportsMax || this.#bytes > this.#limits.bytesMax) {
         this.#dropOne();
       }
-      this.#database.exec("COMMIT");
-    } catch (cause) {
-      this.#database.exec("ROLLBACK");
-      throw cause;
-    }
+    });
   }
 
-  /** The next reports after a number, what was dropped named first. */
+  /**
+   * The next reports after a number, what was dropped named first.
+   * @throws {UndercroftError} ERR_UC_LINK
+   */
   after(number: number, limit: number, nowMs: number): readonly NumberedReport[] {
-    this.#nameDropped(nowMs);
-    const reports: NumberedReport[] = [];
-    let bytes = 0;
-    for (const row of this.#sql.read.iterate(number, limit)) {
-      bytes += Number(row.bytes);
-      if (bytes > AT_ONCE_BYTES_MAX && reports.length > 0) break;
-      const report = JSON.parse(String(row.json)) as LinkReport;
-      reports.push({ number: Number(row.number), report });
-    }
-    return reports;
+    return this.#change(() => {
+      this.#nameDropped(nowMs);
+      const reports: NumberedReport[] = [];
+      let bytes = 0;
+      for (const row of this.#sql.read.iterate(number, limit)) {
+        bytes += Number(row.bytes);
+        if (bytes > AT_ONCE_BYTES_MAX && reports.length > 0) break;
+        const report = JSON.parse(String(row.json)) as LinkReport;
+        reports.push({ number: Number(row.number), report });
+      }
+      return reports;
+    });
   }
 
-  /** The manager has all up to this number. */
+  /**
+   * The manager has all up to this number.
+   * @throws {UndercroftError} ERR_UC_LINK
+   */
   acknowledge(number: number): void {
-    const gone = this.#sql.sum.get(number);
-    this.#sql.forget.run(number);
-    this.#count -= Number(gone?.count);
-    this.#bytes -= Number(gone?.bytes);
+    this.#change(() => {
+      const gone = this.#sql.sum.get(number);
+      this.#sql.forget.run(number);
+      this.#count -= Number(gone?.count);
+      this.#bytes -= Number(gone?.bytes);
+    });
   }
 
   close(): void {
@@ -166,6 +172,23 @@ export class ReportQueue {
     this.#sql.count.run(kind, Math.floor(timeMs));
   }
 
+  // All of it or nothing, in memory as on disk.
+  #change<T>(work: () => T): T {
+    const before = [this.#next, this.#count, this.#bytes] as const;
+    try {
+      this.#database.exec("BEGIN");
+      const result = work();
+      this.#database.exec("COMMIT");
+      return result;
+    } catch (cause) {
+      [this.#next, this.#count, this.#bytes] = before;
+      if (this.#database.isOpen && this.#database.isTransaction) this.#database.exec("ROLLBACK");
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      const message = `the queue for the manager cannot be used: ${reason}`;
+      throw new UndercroftError("ERR_UC_LINK", message, {}, { cause });
+    }
+  }
+
   #nameDropped(nowMs: number): void {
     const rows = this.#sql.dropped.all();
     if (rows.length === 0) return;
@@ -176,9 +199,8 @@ export class ReportQueue {
       lastMs: Math.max(...rows.map((row) => Number(row.last_ms))),
       byKind: Object.fromEntries(rows.map((row) => [String(row.kind), Number(row.count)])),
     };
-    this.#database.exec("BEGIN");
     const json = plainJson(report);
     this.#insert("dropped", nowMs, json, Buffer.byteLength(json));
-    this.#database.exec("DELETE FROM dropped; COMMIT");
+    this.#database.exec("DELETE FROM dropped");
   }
 }

@@ -143,6 +143,23 @@ test("a full queue lets go what is worth least, and says so", async () => {
   expect(reports.filter(({ kind }) => kind === "dropped")).toMatchObject([named]);
 });
 
+test("a queue that can no longer be used ends the connection, not the server", async () => {
+  const queue = new ReportQueue(":memory:");
+  const states: string[] = [];
+  const identity = await rig.enrol("web");
+  const client = rig.connect(identity, queue, { state: (_, reason) => void states.push(reason) });
+  await until(() => client.isConnected);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  rig.heard.commit = () => promise;
+  client.report(faultReport(1));
+  await new Promise((next) => setTimeout(next, 50));
+  // As a disk does that fails between the report and its acknowledgement.
+  queue.close();
+  resolve();
+  await until(() => states.some((reason) => /queue for the manager cannot be used/.test(reason)));
+  expect(() => client.report(faultReport(2))).toThrow(/queue for the manager cannot be used/);
+});
+
 test("a report too large for a frame is named as dropped", () => {
   const queue = rig.queue();
   const large = { ...faultReport(1), reason: "x".repeat(2 << 20) };
