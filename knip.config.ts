@@ -13,6 +13,8 @@ const faces: readonly string[] = table.floors
 const config: KnipConfig = {
   entry: [
     "lib/index.ts",
+    "console/main.tsx",
+    "console/vite.config.ts",
     // A process of its own, inside the demo's network namespace.
     "lib/cli/demo-peer.ts",
     // Threads of the event store.
@@ -30,14 +32,13 @@ const config: KnipConfig = {
     "test/sim/sim.ts",
     "test/**/*.test.ts",
   ],
-  project: ["{lib,scripts,bench,fuzz,test}/**/*.{ts,mjs}"],
+  project: ["{lib,scripts,bench,fuzz,test,console}/**/*.{ts,tsx,mjs}"],
   // Used by path, not by import: the gate's tools, and the headers and builder of the addon.
   ignoreDependencies: [
     ...["@biomejs/biome", "node-api-headers", "node-gyp", "publint"],
-    // Taken for work that has begun.
-    ...["@fastify/static"],
     ...["@nats-io/jetstream", "@nats-io/transport-node"],
-    ...["cytoscape", "playwright-core", "preact", "uplot"],
+    // Taken for work that has begun.
+    "cytoscape",
   ],
   // Programs of the system are checked by the bootstrap.
   exclude: ["binaries"],

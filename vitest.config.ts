@@ -32,6 +32,8 @@ const config: ViteUserConfig = defineConfig({
       tier("unit", quickFolders, slow ? 30 * minutes : 2 * minutes, true),
       // One after the other: they share one Wine, which is a machine of its own.
       tier("windows", "fltsim", slow ? 30 * minutes : 3 * minutes, false),
+      // A browser at a time.
+      tier("console", "console", slow ? 30 * minutes : 3 * minutes, false),
       tier("guest", "{guest,e2e,live}", slow ? 60 * minutes : 10 * minutes, false),
     ],
   },

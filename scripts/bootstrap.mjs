@@ -20,6 +20,8 @@ const lockWaitMsMax = 20 * 60_000;
 const needs = {
   native: { commands: ["g++", "make", "cmake"], packages: ["g++", "make", "cmake"] },
   addon: { includes: ["native"], commands: [], packages: [] },
+  console: { commands: [], packages: [] },
+  chromium: { commands: ["chromium"], packages: ["chromium", "fonts-noto-cjk"] },
   guest: {
     commands: ["qemu-system-x86_64", "gcc", "make", "cpio", "zstd", "xz", "modprobe", "busybox"],
     packages: [
@@ -70,7 +72,7 @@ const needs = {
   test: {
     includes: [
       ...["native", "addon", "guest", "network", "bpftrace", "libvirt", "mingw", "fuzz"],
-      "wine",
+      ...["wine", "console", "chromium"],
     ],
     commands: [],
     packages: [],
@@ -92,9 +94,10 @@ async function main(args) {
     packages: missingPackages(all),
     aptLists: aptListsMissing(all),
     addon: all.has("addon") && addonStale(),
+    console: all.has("console") && consoleStale(),
   });
   const isReady = (state) =>
-    !state.modules && state.packages.length === 0 && !state.aptLists && !state.addon;
+    !state.modules && !state.packages.length && !state.aptLists && !state.addon && !state.console;
   if (!isReady(todo())) {
     await withLock(() => {
       // Another process may have done the work while this one waited for the lock.
@@ -102,6 +105,7 @@ async function main(args) {
       if (state.modules) installModules();
       if (state.packages.length > 0 || state.aptLists) installPackages(state);
       if (all.has("addon") && addonStale()) buildAddon();
+      if (all.has("console") && consoleStale()) buildConsole();
     });
   }
   run(command);
@@ -185,6 +189,15 @@ function addonStale() {
   );
 }
 
+/** True when a source of the console is newer than the page that was made of it. */
+function consoleStale() {
+  if (!fs.existsSync(path.join(root, "console"))) return false;
+  const page = path.join(root, "dist/console/index.html");
+  if (!fs.existsSync(page)) return true;
+  const builtMs = fs.statSync(page).mtimeMs;
+  return ["console", "lib/model"].some((name) => newestMs(path.join(root, name)) > builtMs);
+}
+
 function newestMs(place) {
   if (!fs.existsSync(place)) return 0;
   const stat = fs.statSync(place);
@@ -234,6 +247,10 @@ function installPackages({ packages }) {
 
 function buildAddon() {
   step("building the addon", nodePath(), [path.join(root, "scripts/build-native.ts")]);
+}
+
+function buildConsole() {
+  step("building the console", nodePath(), [path.join(root, "scripts/build.ts"), "--console"]);
 }
 
 /** Runs one quiet tool; its output goes to a log that is shown when it fails. */

@@ -29,6 +29,7 @@ const steps: Readonly<Record<string, () => StepResult | Promise<StepResult>>> = 
       ".",
     ]),
   types: () => bin("typescript/bin/tsc", ["-p", ".", "--pretty", "false"]),
+  "types:console": () => bin("typescript/bin/tsc", ["-p", "console", "--pretty", "false"]),
   layers: async () => verdict(await importViolations(root)),
   includes: () => verdict(includeViolations(root)),
   "wire:check": () => tool(["scripts/wire-gen.ts", "--check"]),

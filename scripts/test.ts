@@ -18,6 +18,7 @@ const tallies: Tally[] = [
   command("check", ["scripts/check.ts"]),
   tier("unit"),
   tier("windows"),
+  tier("console"),
   tier("guest"),
 ];
 if (values.all) {

@@ -28,12 +28,10 @@ export async function manager(args: readonly string[]): Promise<number> {
     ...{ linkAddress: link.address, linkPort: link.port },
   });
   const say = (line: string): void => void process.stdout.write(`${line}\n`);
-  say(`API at ${running.url}/api/v1, servers at ${running.linkUrl}`);
+  say(`console at ${running.url}, servers at ${running.linkUrl}`);
   if (running.invitation !== undefined) {
-    say(
-      `nobody has a password yet: POST {"invitation": "${running.invitation}", "password": "..."}`,
-    );
-    say(`to ${running.url}/api/v1/invitation within a day; it counts once, for the user "admin"`);
+    say("nobody has a password yet; within a day, this link sets that of the user admin, once:");
+    say(`${running.url}/#/invitation/${running.invitation}`);
   }
   const interrupt = new Interrupt(["SIGINT", "SIGTERM"]);
   await interrupt.wait();

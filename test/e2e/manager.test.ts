@@ -38,7 +38,8 @@ test("a manager, a server that joins it, a guest that is seen, searched and answ
     const { stdout } = start(["manager", "--dir", folder, ...ports]);
     if (stdout === null) throw new Error("the manager has no output");
     const [first] = await once(createInterface({ input: stdout }), "line");
-    const [, api = "", link = ""] = /^API at (\S+), servers at (\S+)$/.exec(String(first)) ?? [];
+    const [, base = "", link = ""] =
+      /^console at (\S+), servers at (\S+)$/.exec(String(first)) ?? [];
     const token = await run("manager", "enrolment", "--dir", folder, "--name", "hv1");
     await run("server", "enrol", "--manager", link, "--token", token, "--dir", identity);
     const store = ["--store", join(directory, "store"), "--store-key-file", keyFile];
@@ -47,7 +48,7 @@ test("a manager, a server that joins it, a guest that is seen, searched and answ
     const bearer = await run("manager", "token", "--dir", folder, ...role);
     const ca = readFileSync(join(folder, "authority", "authority.crt"));
     const call = (method: string, path: string, body?: object) =>
-      ask({ url: `${api}${path}`, method, ca, bearer, body });
+      ask({ url: `${base}/api/v1${path}`, method, ca, bearer, body });
     const guests = await until(
       () => call("GET", "/guests"),
       ({ items }) => items?.[0]?.state === "monitored",

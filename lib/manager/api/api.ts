@@ -10,6 +10,7 @@ import type { KeyedCertificate } from "../../link/link.ts";
 import { API_ROUTES, type ApiError, type ApiRoute, type ApiRouteName } from "../../model/model.ts";
 import { type Caller, isAtLeast } from "../users.ts";
 import { NotFound, type Parts, type Route } from "./call.ts";
+import { serveConsole } from "./console-files.ts";
 import { contentRoutes } from "./content-routes.ts";
 import { findingRoutes } from "./finding-routes.ts";
 import { fleetRoutes } from "./fleet-routes.ts";
@@ -43,7 +44,8 @@ export async function makeApi(parts: Parts, tls: KeyedCertificate): Promise<Fast
   }) as unknown as FastifyInstance;
   app.decorateRequest("caller", null as unknown as Caller);
   await app.register(cookie);
-  await app.register(rateLimit, { max: 600, timeWindow: 60_000 });
+  // A console reads much while findings come; several people may share an address.
+  await app.register(rateLimit, { max: 3000, timeWindow: 60_000 });
   await app.register(swagger, {
     openapi: { info: { title: "Undercroft manager", version: "1" } },
   });
@@ -53,8 +55,8 @@ export async function makeApi(parts: Parts, tls: KeyedCertificate): Promise<Fast
       "strict-transport-security": "max-age=31536000",
       "x-content-type-options": "nosniff",
       "referrer-policy": "no-referrer",
-      "cache-control": "no-store",
     });
+    if (!reply.hasHeader("cache-control")) reply.header("cache-control", "no-store");
   });
   app.setErrorHandler((error, request, reply) => sendError(error, request, reply));
   app.setNotFoundHandler((_, reply) => {
@@ -72,6 +74,7 @@ export async function makeApi(parts: Parts, tls: KeyedCertificate): Promise<Fast
     if (handler === undefined) throw new TypeError(`nothing handles ${name}`);
     register(app, parts, name as ApiRouteName, route, handler);
   }
+  await serveConsole(app);
   app.get("/api/v1/openapi.json", { schema: { hide: true } }, () => app.swagger());
   return app;
 }

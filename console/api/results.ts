@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// What each call of the manager's API answers, by the name of its route. Types only; the shapes
+// are the model's.
+import type {
+  ApiAction,
+  ApiApproval,
+  ApiFinding,
+  ApiFindingDetail,
+  ApiGuest,
+  ApiGuestDetail,
+  ApiOverview,
+  ApiPage,
+  ApiServer,
+  ApiSession,
+} from "../../lib/model/model.ts";
+
+/** A row of a search or of a list of processes: fields by name. */
+export type Row = Readonly<Record<string, unknown>>;
+
+/** Routes that the console calls. */
+export interface ApiResults {
+  readonly readSession: ApiSession;
+  readonly signIn: ApiSession;
+  readonly signOut: object;
+  readonly useInvitation: ApiSession;
+  readonly changePassword: object;
+  readonly overview: ApiOverview;
+  readonly listServers: readonly ApiServer[];
+  readonly listGuests: ApiPage<ApiGuest>;
+  readonly readGuest: ApiGuestDetail;
+  readonly changeGuest: ApiGuest;
+  readonly listProcesses: readonly Row[];
+  readonly actOnGuest: ApiAction;
+  readonly listApprovals: readonly ApiApproval[];
+  readonly answerApproval: { readonly outcome: string };
+  readonly listFindings: ApiPage<ApiFinding>;
+  readonly readFinding: ApiFindingDetail;
+  readonly triageFinding: ApiFindingDetail;
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the console works out before it draws: texts made visible, addresses, orders, trees, spans.
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { formatIn } from "../../console/format.ts";
+import { actionsFor } from "../../console/pages/guest.tsx";
+import { isolation } from "../../console/parts/action-dialog.tsx";
+import { shownFields } from "../../console/parts/evidence.tsx";
+import { tagsOf } from "../../console/parts/label-form.tsx";
+import { stateSpans } from "../../console/parts/state-history.tsx";
+import { parsePlace, placeAddress } from "../../console/place.ts";
+import { processTree } from "../../console/state/lists.ts";
+import { parsePreferences } from "../../console/state/preferences.ts";
+import { Rate } from "../../console/state/samples.ts";
+import { visibleText } from "../../console/text.ts";
+import { en } from "../../console/words/en.ts";
+import { zh } from "../../console/words/zh.ts";
+
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
+
+test("no text of a guest shows a character that nobody sees", () => {
+  fc.assert(
+    fc.property(fc.string({ unit: "binary", maxLength: 200 }), (text) => {
+      expect(visibleText(text)).not.toMatch(UNSEEN);
+    }),
+  );
+  expect(visibleText("a\u202eb\n")).toBe("a\\u{202e}b\\n");
+  expect(visibleText("x".repeat(3000), 10)).toBe("xxxxxxxxxx… +2990");
+});
+
+test("an address is read as it was written, and no address breaks the reader", () => {
+  const part = fc.string({ unit: "grapheme", minLength: 1, maxLength: 20 });
+  fc.assert(
+    fc.property(
+      fc.array(part),
+      fc.dictionary(fc.stringMatching(/^[a-z]{1,8}$/), part),
+      (path, query) => {
+        const place = parsePlace(placeAddress(path, query));
+        expect(place).toEqual({ path, query: { ...query } });
+      },
+    ),
+  );
+  expect(parsePlace("#/a/%ff?%")).toMatchObject({ path: ["a", "%ff"] });
+});
+
+test("both languages have all texts with the same fillings", () => {
+  const slots = (text: string): readonly string[] =>
+    [...new Set([...text.matchAll(/\{(\w+)\}/g)].map(([, name = ""]) => name))].sort();
+  for (const [key, text] of Object.entries(en)) {
+    expect([key, slots(zh[key as keyof typeof en])]).toEqual([key, slots(text)]);
+  }
+});
+
+test("processes become a tree, each once, also where a guest tells of a circle", () => {
+  const row = fc.record({
+    pid: fc.integer({ min: 1, max: 30 }),
+    ppid: fc.integer({ min: 0, max: 30 }),
+  });
+  const rows = fc.uniqueArray(row, { selector: ({ pid }) => pid, maxLength: 30 });
+  fc.assert(
+    fc.property(rows, (all) => {
+      const pids = processTree(all).map(({ pid }) => pid);
+      expect([...pids].sort()).toEqual(all.map(({ pid }) => pid).sort());
+    }),
+  );
+  const tree = processTree([
+    ...[
+      { pid: 5, ppid: 2 },
+      { pid: 2, ppid: 1 },
+      { pid: 1, ppid: 0, command_line: "init" },
+    ],
+  ]);
+  expect(tree.map(({ pid, depth }) => [pid, depth])).toEqual([
+    [1, 0],
+    [2, 1],
+    [5, 2],
+  ]);
+  expect(tree[0]?.program).toBe("init");
+});
+
+test("a guest is offered what makes sense for it", () => {
+  const guest = { state: "monitored", isIsolated: false } as Parameters<typeof actionsFor>[0];
+  expect(actionsFor(guest)).toContain("stop-monitoring");
+  expect(actionsFor({ ...guest, state: "paused", isIsolated: true })).toEqual(
+    expect.arrayContaining(["start-monitoring", "release"]),
+  );
+});
+
+test("forms become what the manager takes", () => {
+  expect(isolation("10.0.0.1, 10.0.0.2\n::1 ", "5")).toEqual({
+    ...{ kind: "isolate", allow: ["10.0.0.1", "10.0.0.2", "::1"], expiresInMs: 300_000 },
+  });
+  expect(isolation("", "abc")).toEqual({ kind: "isolate", allow: [] });
+  expect(tagsOf(" a, b,a ,, c")).toEqual(["a", "b", "c"]);
+  expect(parsePreferences('{"language":"xx","theme":"dark","hasKeys":1}')).toEqual({
+    theme: "dark",
+  });
+  expect(parsePreferences("no json")).toEqual({});
+});
+
+test("evidence shows the telling fields first", () => {
+  const names = shownFields({
+    kind: "k",
+    uid: 5,
+    path: "/x",
+    arguments: ["a", "b"],
+    cpu: 1,
+    tty: "",
+  });
+  expect(names).toEqual([
+    ["path", "/x"],
+    ["arguments", "a b"],
+    ["uid", "5"],
+  ]);
+});
+
+test("states follow each other until now", () => {
+  const change = { reason: "", guest: "g", from: "offline" } as const;
+  const spans = stateSpans(
+    {
+      history: [
+        { ...change, timeMs: 20, to: "paused" },
+        { ...change, timeMs: 10, to: "monitored" },
+      ] as unknown as Parameters<typeof stateSpans>[0]["history"],
+    },
+    50,
+  );
+  expect(spans).toEqual([
+    { state: "monitored", fromMs: 10, toMs: 20 },
+    { state: "paused", fromMs: 20, toMs: 50 },
+  ]);
+});
+
+test("figures read as people write them", () => {
+  const format = formatIn("en");
+  expect([format.short(12_345), format.bytes(1536), format.bytes(0)]).toEqual([
+    ...["12.3k", "1.5 kB", "0 byte"],
+  ]);
+  expect([format.span(0), format.span(61_000), format.span(90_061_000)]).toEqual([
+    ...["0s", "1m 1s", "1d 1h"],
+  ]);
+  const rate = new Rate();
+  expect([rate.next(0, 10), rate.next(2000, 30), rate.next(3000, 5)]).toEqual([
+    ...[undefined, 10, undefined],
+  ]);
+});

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+// The console in Debian's Chromium before a real manager: a one-time link signs in, every page
+// passes the rules of accessibility at both sizes and in both themes, texts of guests stay texts,
+// and a finding is judged by keys alone.
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Browser, BrowserContext, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { ClientHooks } from "../../lib/link/link.ts";
+import type { LinkRequest } from "../../lib/model/model.ts";
+import { findingOf, guestNamed, ManagerRig, PASSWORD } from "../unit/manager/rig.ts";
+import { NARROW, openBrowser, overflow, type Size, seriousFaults, WIDE, watch } from "./browser.ts";
+
+/** Markup, a control character, and a mark that turns the line. */
+const HOSTILE = '/tmp/\u202e\u0007<img src=x onerror="globalThis.broken=1">';
+const waitMs = 20_000;
+
+type RequestContext = Parameters<ClientHooks["request"]>[1];
+
+let rig: ManagerRig;
+let browser: Browser;
+let state: Awaited<ReturnType<BrowserContext["storageState"]>>;
+
+beforeAll(async () => {
+  rig = await ManagerRig.open();
+  const guests = ["monitored", "paused", "silent", "offline"].map((name, at) =>
+    guestNamed(`web-${at}`, { state: name as "monitored", sinceMs: Date.now() - at * 60_000 }),
+  );
+  const all = [...guests, guestNamed(HOSTILE)];
+  const { client } = await rig.server("hv1", all, { request: answer });
+  for (let at = 0; at < 12; at++) client.report(findingOf(`web-${at % 4}`, `f-${at}`, HOSTILE));
+  client.report(findingOf(HOSTILE, "f-hostile", HOSTILE));
+  browser = await openBrowser();
+  state = await signIn();
+});
+
+afterAll(async () => {
+  await browser.close();
+  await rig.close();
+});
+
+async function answer(request: LinkRequest, { rows }: RequestContext): Promise<unknown> {
+  if (request.kind !== "processes") return undefined;
+  await rows([{ pid: 1, ppid: 0, start_ns: "1", command_line: HOSTILE, user: HOSTILE }]);
+  return { rows: 1 };
+}
+
+async function signIn(): ReturnType<BrowserContext["storageState"]> {
+  const { page, complaints, close } = await open("/", WIDE, "light");
+  expect(await page.title()).toBe("Undercroft");
+  await page.getByRole("link", { name: "I have an invitation" }).click();
+  await page.goto(`${rig.manager.url}/#/invitation/${rig.manager.invitation}`);
+  await page.getByLabel("New password", { exact: true }).fill(PASSWORD);
+  await page.getByLabel("New password, again").fill("another password");
+  await page.keyboard.press("Enter");
+  await page.getByText("The two passwords differ.").waitFor();
+  await page.getByLabel("New password, again").fill(PASSWORD);
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Guests by state" }).waitFor();
+  const kept = await page.context().storageState();
+  // Nobody was signed in when the page came: the manager says so once.
+  expect(complaints.filter((text) => !text.includes("401"))).toEqual([]);
+  await close();
+  return kept;
+}
+
+async function open(
+  address: string,
+  size: Size,
+  theme: "light" | "dark",
+  language = "en-GB",
+): Promise<{ page: Page; complaints: string[]; close: () => Promise<void> }> {
+  const context = await browser.newContext({
+    ...{ viewport: size, colorScheme: theme, locale: language, ignoreHTTPSErrors: true },
+    ...(state === undefined ? {} : { storageState: { ...state, origins: [] } }),
+  });
+  const page = await context.newPage();
+  page.setDefaultTimeout(waitMs);
+  const complaints = watch(page);
+  await page.goto(`${rig.manager.url}${address}`);
+  return { page, complaints, close: () => context.close() };
+}
+
+/** Each page, and a text that is there once it is drawn whole. */
+const PAGES: ReadonlyArray<readonly [name: string, address: string, text: string]> = [
+  ["overview", "/#/overview", "hv1"],
+  ["guests", "/#/guests", "web-3"],
+  ["guest", `/#/guests/${encodeURIComponent("id-web-0")}`, "Traffic since its server started"],
+  ["findings", "/#/findings", "A miner"],
+  ["findings-folded", "/#/findings?fold=1", "findings on"],
+  ["finding", "/#/findings/f-1", "Why the rule matched"],
+  ["settings", "/#/settings", "Change password"],
+];
+
+const LOOKS = [
+  ["wide", "light"],
+  ["wide", "dark"],
+  ["narrow", "light"],
+  ["narrow", "dark"],
+] as const;
+
+test.each(LOOKS)("every page stands, %s and %s", async (width, theme) => {
+  const size = width === "wide" ? WIDE : NARROW;
+  const { page, complaints, close } = await open("/", size, theme);
+  for (const [name, address, text] of PAGES) {
+    await page.goto(`${rig.manager.url}${address}`);
+    await page.getByText(text).first().waitFor();
+    expect([name, await seriousFaults(page)]).toEqual([name, []]);
+    expect([name, await overflow(page)]).toEqual([name, 0]);
+    await keep(page, `${name}-${width}-${theme}`);
+  }
+  expect(complaints).toEqual([]);
+  expect(await page.evaluate("globalThis.broken")).toBeUndefined();
+  await close();
+});
+
+/** With UC_SCREENSHOTS each page is kept there as a picture. */
+async function keep(page: Page, name: string): Promise<void> {
+  const folder = process.env.UC_SCREENSHOTS;
+  if (folder === undefined) return;
+  mkdirSync(folder, { recursive: true });
+  await page.screenshot({ path: join(folder, `${name}.png`) });
+}
+
+test("texts of guests are texts in every view, and what hides in them is named", async () => {
+  const { page, close } = await open("/", WIDE, "light");
+  const views = ["/#/guests", "/#/findings", "/#/findings/f-hostile", "/#/guests/id-web-0"];
+  for (const address of views) {
+    await page.goto(`${rig.manager.url}${address}`);
+    expect([address, await page.getByText("\\u{202e}").first().waitFor()]).toBeDefined();
+    expect(await page.locator("img").count()).toBe(0);
+    expect(await page.getByText("\u202e").count()).toBe(0);
+  }
+  expect(await page.evaluate("globalThis.broken")).toBeUndefined();
+  await close();
+});
+
+test("a finding is opened, judged and given a note by keys alone", async () => {
+  const { page, close } = await open("/#/findings", WIDE, "light");
+  await page.getByText("A miner").first().waitFor();
+  await page.keyboard.press("j");
+  await page.keyboard.press("x");
+  await page.keyboard.press("3");
+  await page.getByText("1 finding set to True positive").waitFor();
+  await page.keyboard.press("j");
+  await page.keyboard.press("o");
+  await page.getByText("What happened").waitFor();
+  await page.keyboard.press("n");
+  await page.keyboard.type("seen on another guest too");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  await page.locator(".note-text").getByText("seen on another guest too").waitFor();
+  await page.keyboard.press("g");
+  await page.keyboard.press("g");
+  await page.getByRole("heading", { name: "Guests" }).waitFor();
+  await close();
+});
+
+test("what a server tells appears without a reload", async () => {
+  const { page, close } = await open("/#/guests", WIDE, "light");
+  await page.getByText("web-3").waitFor();
+  await rig.server("hv2", [guestNamed("late-guest")]);
+  await page.getByText("late-guest").waitFor();
+  await close();
+});
+
+test("the console speaks Chinese to who asks for it", async () => {
+  const { page, close } = await open("/#/overview", NARROW, "light", "zh-CN");
+  await page.getByRole("heading", { name: "总览" }).waitFor();
+  expect(await page.getAttribute("html", "lang")).toBe("zh-CN");
+  expect(await overflow(page)).toBe(0);
+  await close();
+});
+
+test("canary: a page too wide, with faults and a script of its own is found out", async () => {
+  const { page, complaints, close } = await open("/#/settings", WIDE, "light");
+  await page.getByText("Change password").first().waitFor();
+  await page.evaluate(() => {
+    const fault = document.createElement("div");
+    fault.innerHTML = "<input><button></button>";
+    fault.style.width = "4000px";
+    document.body.append(fault);
+    const script = document.createElement("script");
+    script.textContent = "globalThis.broken = 1";
+    document.body.append(script);
+  });
+  const faults = await seriousFaults(page);
+  expect(faults.some((text) => text.startsWith("button-name"))).toBe(true);
+  expect(faults.some((text) => text.startsWith("label"))).toBe(true);
+  expect(await overflow(page)).toBeGreaterThan(0);
+  expect(complaints.some((text) => text.includes("Content Security Policy"))).toBe(true);
+  expect(await page.evaluate("globalThis.broken")).toBeUndefined();
+  await close();
+});
