@@ -7,6 +7,7 @@ import { FindingPage } from "./pages/finding.tsx";
 import { FindingsPage } from "./pages/findings.tsx";
 import { GuestPage } from "./pages/guest.tsx";
 import { GuestsPage } from "./pages/guests.tsx";
+import { HuntPage } from "./pages/hunt.tsx";
 import { OverviewPage } from "./pages/overview.tsx";
 import { SettingsPage } from "./pages/settings.tsx";
 import { Dialog } from "./parts/dialog.tsx";
@@ -29,6 +30,7 @@ const PAGES: readonly Page[] = [
   { id: "overview", word: "page.overview", keys: "g o", keyWord: "keys.goOverview" },
   { id: "guests", word: "page.guests", keys: "g g", keyWord: "keys.goGuests" },
   { id: "findings", word: "page.findings", keys: "g f", keyWord: "keys.goFindings" },
+  { id: "hunt", word: "page.hunt", keys: "g h", keyWord: "keys.goHunt" },
   { id: "settings", word: "page.settings", keys: "g s", keyWord: "keys.goSettings" },
 ];
 
@@ -84,6 +86,7 @@ function CurrentPage({ place, onSignOut }: { place: Place; onSignOut: () => void
   if (page === "guests") return <GuestsPage place={place} />;
   if (page === "findings" && id !== undefined) return <FindingPage key={id} id={id} />;
   if (page === "findings") return <FindingsPage place={place} />;
+  if (page === "hunt") return <HuntPage place={place} />;
   if (page === "settings") return <SettingsPage onSignOut={onSignOut} />;
   return <Empty title={say("app.noPage")} hint={say("app.noPage.hint")} />;
 }

@@ -10,12 +10,24 @@ import type {
   ApiGuestDetail,
   ApiOverview,
   ApiPage,
+  ApiSearch,
   ApiServer,
   ApiSession,
 } from "../../lib/model/model.ts";
 
 /** A row of a search or of a list of processes: fields by name. */
 export type Row = Readonly<Record<string, unknown>>;
+
+/** What may stand at the cursor of a search. */
+export interface Completion {
+  readonly from: number;
+  readonly to: number;
+  readonly items: ReadonlyArray<{
+    readonly text: string;
+    readonly kind: string;
+    readonly about: string;
+  }>;
+}
 
 /** Routes that the console calls. */
 export interface ApiResults {
@@ -36,4 +48,8 @@ export interface ApiResults {
   readonly listFindings: ApiPage<ApiFinding>;
   readonly readFinding: ApiFindingDetail;
   readonly triageFinding: ApiFindingDetail;
+  readonly startSearch: ApiSearch;
+  readonly readSearch: ApiSearch;
+  readonly cancelSearch: object;
+  readonly completeSearch: Completion;
 }

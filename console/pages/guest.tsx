@@ -14,6 +14,7 @@ import { StateHistory } from "../parts/state-history.tsx";
 import { goTo, placeAddress } from "../place.ts";
 import { useKeys } from "../state/keys.ts";
 import { Samples } from "../state/samples.ts";
+import { withCondition } from "../state/search.ts";
 import { useDesk, useEvery, useLoad, useShared, useUpdates } from "../state/use.tsx";
 import { visibleText } from "../text.ts";
 
@@ -104,6 +105,12 @@ function GuestHead(props: {
         {!guest.isCurrent && <span class="hint">{say("state.stale.why")}</span>}
       </span>
       <div class="buttons">
+        <a
+          class="button"
+          href={placeAddress(["hunt"], { q: withCondition("last:1h", "guest", guest.name, false) })}
+        >
+          {say("hunt.guest")}
+        </a>
         {actionsFor(guest).map((kind) => (
           <button
             type="button"

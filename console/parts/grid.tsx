@@ -18,6 +18,8 @@ export interface GridProps<T> {
   readonly label: string;
   /** Class of the grid: its columns' widths are in the style sheet. */
   readonly kind: string;
+  /** Widths of the columns, where the style sheet cannot know them. */
+  readonly widths?: string;
   readonly columns: ReadonlyArray<Column<T>>;
   readonly items: readonly T[];
   readonly keyOf: (item: T) => string;
@@ -90,6 +92,7 @@ export function Grid<T>(props: GridProps<T>): JSX.Element {
     <div
       ref={body}
       class={`grid ${props.kind}`}
+      style={props.widths === undefined ? undefined : { "--columns": props.widths }}
       role="grid"
       tabIndex={0}
       aria-label={props.label}

@@ -7,6 +7,7 @@ const PATHS = {
   overview: "M4 13h6V4H4zM14 20h6v-9h-6zM4 20h6v-4H4zM14 8h6V4h-6z",
   guests: "M3 5h18v10H3zM8 20h8M12 15v5",
   findings: "M12 3 2.500 19.500h19zM12 10v4M12 16.500v.5",
+  hunt: "M10.500 4a6.500 6.500 0 1 0 0 13 6.500 6.500 0 0 0 0-13zM15.500 15.500 21 21",
   settings: "M4 7h10M18 7h2M4 17h2M10 17h10M14 5v4M8 15v4",
 } as const;
 

@@ -12,6 +12,14 @@ import { parsePlace, placeAddress } from "../../console/place.ts";
 import { processTree } from "../../console/state/lists.ts";
 import { parsePreferences } from "../../console/state/preferences.ts";
 import { Rate } from "../../console/state/samples.ts";
+import {
+  barsOf,
+  columnsToShow,
+  csvOf,
+  fieldsOf,
+  topValues,
+  withCondition,
+} from "../../console/state/search.ts";
 import { visibleText } from "../../console/text.ts";
 import { en } from "../../console/words/en.ts";
 import { zh } from "../../console/words/zh.ts";
@@ -129,6 +137,30 @@ test("states follow each other until now", () => {
     { state: "monitored", fromMs: 10, toMs: 20 },
     { state: "paused", fromMs: 20, toMs: 50 },
   ]);
+});
+
+test("rows are counted over time, by value, and kept as CSV that no spreadsheet runs", () => {
+  const rows = [0, 10, 10, 600].map((time) => ({ time, guest: "g", path: "=1+1", n: 2 }));
+  const bars = barsOf(rows);
+  expect(bars.reduce((sum, { count }) => sum + count, 0)).toBe(4);
+  expect([bars[0]?.count, bars[1]?.count, bars.at(-1)?.count]).toEqual([1, 2, 1]);
+  expect(barsOf([{ time: 5 }])).toEqual([]);
+  expect(topValues([...rows, { time: 1, guest: "h" }], "guest")).toEqual([
+    ["g", 4],
+    ["h", 1],
+  ]);
+  expect(fieldsOf(rows)).toEqual(["time", "guest", "path", "n"]);
+  expect(columnsToShow([{ a: 1 }])).toEqual(["a"]);
+  expect(csvOf([{ path: "=1+1", n: -2, q: 'a"b' }], ["path", "n", "q"])).toBe(
+    'path,n,q\r\n\'=1+1,-2,"a""b"\r\n',
+  );
+});
+
+test("a condition is put before the stages of a search, whatever stands in quotes", () => {
+  expect(withCondition("", "image", 'a "b" \\', false)).toBe('image:"a \\"b\\" \\\\"');
+  expect(withCondition('x:"a|b" | limit 3', "pid", "1", true)).toBe(
+    'x:"a|b" NOT pid:"1" | limit 3',
+  );
 });
 
 test("figures read as people write them", () => {

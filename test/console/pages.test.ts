@@ -2,7 +2,7 @@
 // The console in Debian's Chromium before a real manager: a one-time link signs in, every page
 // passes the rules of accessibility at both sizes and in both themes, texts of guests stay texts,
 // and a finding is judged by keys alone.
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -40,6 +40,12 @@ afterAll(async () => {
 });
 
 async function answer(request: LinkRequest, { rows }: RequestContext): Promise<unknown> {
+  if (request.kind === "search") {
+    if (request.query.includes("guest:broken")) throw new Error("the store is not to be read");
+    const base = { kind: "process.exec", guest: "web-1", image: "/bin/sh" };
+    await rows([1, 2, 3].map((pid) => ({ ...base, time: pid * 1000, pid, command_line: HOSTILE })));
+    return { rows: 3, isComplete: true };
+  }
   if (request.kind !== "processes") return undefined;
   await rows([{ pid: 1, ppid: 0, start_ns: "1", command_line: HOSTILE, user: HOSTILE }]);
   return { rows: 1 };
@@ -81,6 +87,16 @@ async function open(
   return { page, complaints, close: () => context.close() };
 }
 
+/** Waits for a text; where it does not come, says what is there instead. */
+async function seen(page: Page, text: string): Promise<void> {
+  try {
+    await page.getByText(text).first().waitFor();
+  } catch (cause) {
+    const there = (await page.locator("body").ariaSnapshot()).slice(0, 4000);
+    throw new Error(`${page.url()} does not show "${text}" but:\n${there}`, { cause });
+  }
+}
+
 /** Each page, and a text that is there once it is drawn whole. */
 const PAGES: ReadonlyArray<readonly [name: string, address: string, text: string]> = [
   ["overview", "/#/overview", "hv1"],
@@ -89,6 +105,7 @@ const PAGES: ReadonlyArray<readonly [name: string, address: string, text: string
   ["findings", "/#/findings", "A miner"],
   ["findings-folded", "/#/findings?fold=1", "findings on"],
   ["finding", "/#/findings/f-1", "Why the rule matched"],
+  ["hunt", "/#/hunt?q=kind%3Aprocess.exec", "1 of 1 servers answered"],
   ["settings", "/#/settings", "Change password"],
 ];
 
@@ -104,7 +121,7 @@ test.each(LOOKS)("every page stands, %s and %s", async (width, theme) => {
   const { page, complaints, close } = await open("/", size, theme);
   for (const [name, address, text] of PAGES) {
     await page.goto(`${rig.manager.url}${address}`);
-    await page.getByText(text).first().waitFor();
+    await seen(page, text);
     expect([name, await seriousFaults(page)]).toEqual([name, []]);
     expect([name, await overflow(page)]).toEqual([name, 0]);
     await keep(page, `${name}-${width}-${theme}`);
@@ -124,10 +141,16 @@ async function keep(page: Page, name: string): Promise<void> {
 
 test("texts of guests are texts in every view, and what hides in them is named", async () => {
   const { page, close } = await open("/", WIDE, "light");
-  const views = ["/#/guests", "/#/findings", "/#/findings/f-hostile", "/#/guests/id-web-0"];
+  const views = [
+    "/#/guests",
+    "/#/findings",
+    "/#/findings/f-hostile",
+    "/#/guests/id-web-0",
+    "/#/hunt?q=x",
+  ];
   for (const address of views) {
     await page.goto(`${rig.manager.url}${address}`);
-    expect([address, await page.getByText("\\u{202e}").first().waitFor()]).toBeDefined();
+    await seen(page, "\\u{202e}");
     expect(await page.locator("img").count()).toBe(0);
     expect(await page.getByText("\u202e").count()).toBe(0);
   }
@@ -153,6 +176,35 @@ test("a finding is opened, judged and given a note by keys alone", async () => {
   await page.keyboard.press("g");
   await page.keyboard.press("g");
   await page.getByRole("heading", { name: "Guests" }).waitFor();
+  await close();
+});
+
+test("a search is completed, run, narrowed and kept; who failed is said", async () => {
+  const { page, close } = await open("/#/hunt", WIDE, "light");
+  const box = page.getByRole("combobox");
+  await box.fill("kind:process.ex");
+  await page.getByRole("option", { name: "process.exec" }).waitFor();
+  await page.keyboard.press("Tab");
+  expect(await box.inputValue()).toBe("kind:process.exec");
+  await page.keyboard.press("Enter");
+  await page.getByText("3 rows").first().waitFor();
+  await page.getByRole("button", { name: "image", exact: true }).click();
+  await page.getByRole("button", { name: "Without this image" }).click();
+  await page.getByText("3 rows").first().waitFor();
+  expect(await box.inputValue()).toBe('kind:process.exec NOT image:"/bin/sh"');
+  const [file] = await Promise.all([
+    page.waitForEvent("download"),
+    page.getByRole("button", { name: "Save as CSV" }).click(),
+  ]);
+  const text = readFileSync(await file.path(), "utf8");
+  expect(text.split("\r\n")).toHaveLength(5);
+  await box.fill("guest:broken");
+  await page.keyboard.press("Enter");
+  await page.getByText("0 of 1 servers answered").waitFor();
+  await page.getByText("not complete").waitFor();
+  await box.fill("nofield:1");
+  await page.keyboard.press("Enter");
+  await page.getByText("ERR_UC_SEARCH").waitFor();
   await close();
 });
 
