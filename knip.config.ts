@@ -37,8 +37,6 @@ const config: KnipConfig = {
   ignoreDependencies: [
     ...["@biomejs/biome", "node-api-headers", "node-gyp", "publint"],
     ...["@nats-io/jetstream", "@nats-io/transport-node"],
-    // Taken for work that has begun.
-    "cytoscape",
   ],
   // Programs of the system are checked by the bootstrap.
   exclude: ["binaries"],

@@ -10,6 +10,7 @@ import { GuestsPage } from "./pages/guests.tsx";
 import { HuntPage } from "./pages/hunt.tsx";
 import { OverviewPage } from "./pages/overview.tsx";
 import { SettingsPage } from "./pages/settings.tsx";
+import { TracePage } from "./pages/trace.tsx";
 import { Dialog } from "./parts/dialog.tsx";
 import { Icon, type IconName } from "./parts/icon.tsx";
 import { Empty } from "./parts/parts.tsx";
@@ -87,6 +88,7 @@ function CurrentPage({ place, onSignOut }: { place: Place; onSignOut: () => void
   if (page === "findings" && id !== undefined) return <FindingPage key={id} id={id} />;
   if (page === "findings") return <FindingsPage place={place} />;
   if (page === "hunt") return <HuntPage place={place} />;
+  if (page === "trace") return <TracePage place={place} />;
   if (page === "settings") return <SettingsPage onSignOut={onSignOut} />;
   return <Empty title={say("app.noPage")} hint={say("app.noPage.hint")} />;
 }

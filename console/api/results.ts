@@ -29,6 +29,46 @@ export interface Completion {
   }>;
 }
 
+/** A trace, as docs/provenance.md describes it, as far as the console shows it. */
+export interface Trace {
+  readonly start: string;
+  readonly direction: "backward" | "forward";
+  readonly timeMs: number;
+  readonly spanMs: number;
+  readonly nodes: readonly TraceNode[];
+  readonly edges: readonly TraceEdge[];
+  readonly cuts: ReadonlyArray<{ readonly entity: string; readonly reason: string }>;
+  readonly gaps: ReadonlyArray<{ readonly count: number }>;
+}
+
+export interface TraceNode {
+  readonly id: string;
+  readonly kind: string;
+  readonly label: string;
+  readonly depth: number;
+  readonly process?: {
+    readonly guest: string;
+    readonly boot: string;
+    readonly pid: number;
+    readonly startNs: string;
+    readonly firstMs: number;
+    readonly image: string;
+    readonly commandLine: string;
+    readonly user: string;
+    readonly sha256: string;
+  };
+}
+
+export interface TraceEdge {
+  readonly kind: string;
+  readonly source: string;
+  readonly target: string;
+  readonly firstMs: number;
+  readonly lastMs: number;
+  readonly count: number;
+  readonly doubts: readonly string[];
+}
+
 /** Routes that the console calls. */
 export interface ApiResults {
   readonly readSession: ApiSession;
@@ -52,4 +92,5 @@ export interface ApiResults {
   readonly readSearch: ApiSearch;
   readonly cancelSearch: object;
   readonly completeSearch: Completion;
+  readonly trace: Trace;
 }

@@ -147,11 +147,20 @@ function HeadActions(props: PartProps & { onAct: (asked: AskedAction) => void })
   const mayAct = useDesk().may("responder");
   const why = mayAct ? undefined : say("do.needsRole", { role: "responder" });
   const { pid, processStartNs } = process;
+  const trace = {
+    ...{ guest: guestId, pid: String(pid), start: processStartNs },
+    time: String(Math.ceil(props.finding.lastMs)),
+  };
   return (
     <div class="buttons">
       <a class="button" href={placeAddress(["guests", guestId])}>
         {say("finding.guest")}
       </a>
+      {processStartNs !== "0" && (
+        <a class="button" href={placeAddress(["trace"], trace)}>
+          {say("finding.trace")}
+        </a>
+      )}
       <button
         type="button"
         disabled={!mayAct}

@@ -20,6 +20,7 @@ import {
   topValues,
   withCondition,
 } from "../../console/state/search.ts";
+import { joinTraces, placeNodes, traceAsOf, traceSpan } from "../../console/state/trace.ts";
 import { visibleText } from "../../console/text.ts";
 import { en } from "../../console/words/en.ts";
 import { zh } from "../../console/words/zh.ts";
@@ -161,6 +162,36 @@ test("a condition is put before the stages of a search, whatever stands in quote
   expect(withCondition('x:"a|b" | limit 3', "pid", "1", true)).toBe(
     'x:"a|b" NOT pid:"1" | limit 3',
   );
+});
+
+test("a graph is laid out from causes to effects, whatever circles a guest tells of", () => {
+  const ids = fc.integer({ min: 0, max: 12 }).map(String);
+  const edge = fc.record({ source: ids, target: ids, firstMs: fc.nat(100) }).map((ends) => ({
+    ...{ ...ends, kind: "fork", lastMs: ends.firstMs, count: 1, doubts: [] },
+  }));
+  const nodes = Array.from({ length: 13 }, (_, at) => {
+    return { id: String(at), kind: "file", label: "", depth: 0 };
+  });
+  const base = { start: "0", direction: "backward" as const, timeMs: 0, spanMs: 1, nodes };
+  fc.assert(
+    fc.property(fc.array(edge, { maxLength: 40 }), (edges) => {
+      const trace = { ...base, edges, cuts: [], gaps: [] };
+      const placed = placeNodes(trace);
+      expect(new Set(placed.map(({ node }) => node.id)).size).toBe(13);
+      expect(new Set(placed.map(({ x, y }) => `${x} ${y}`)).size).toBe(13);
+      const [first, last] = traceSpan(trace);
+      expect(traceAsOf(trace, last).edges).toHaveLength(edges.length);
+      expect(traceAsOf(trace, first - 1)).toMatchObject({ edges: [], nodes: [{ id: "0" }] });
+      expect(joinTraces(trace, trace).nodes).toHaveLength(13);
+    }),
+  );
+  const line = ["0", "1", "2"].map((source, at) => ({
+    ...{ source, target: String(at + 1), kind: "fork", firstMs: at, lastMs: at, count: 1 },
+    doubts: [],
+  }));
+  const xs = placeNodes({ ...base, nodes: nodes.slice(0, 4), edges: line, cuts: [], gaps: [] });
+  const wanted = [0, 1, 2, 3].map((at) => [`${at}`, at * 230]);
+  expect(xs.map(({ node, x }) => [node.id, x])).toEqual(wanted);
 });
 
 test("figures read as people write them", () => {

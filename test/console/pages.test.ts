@@ -46,9 +46,45 @@ async function answer(request: LinkRequest, { rows }: RequestContext): Promise<u
     await rows([1, 2, 3].map((pid) => ({ ...base, time: pid * 1000, pid, command_line: HOSTILE })));
     return { rows: 3, isComplete: true };
   }
+  if (request.kind === "trace") return madeUpTrace(request.direction);
   if (request.kind !== "processes") return undefined;
   await rows([{ pid: 1, ppid: 0, start_ns: "1", command_line: HOSTILE, user: HOSTILE }]);
   return { rows: 1 };
+}
+
+/** A shell that a server started, that fetched a file and ran it; forward it did one thing more. */
+function madeUpTrace(direction: string): object {
+  const process = (pid: number, commandLine: string): object => ({
+    ...{ id: `p${pid}`, kind: "process", label: commandLine, depth: 1 },
+    process: {
+      ...{
+        guest: "web-1",
+        boot: "b",
+        pid,
+        startNs: `${pid}0`,
+        firstMs: pid * 1000,
+        isOrphan: false,
+      },
+      ...{ image: "/bin/sh", commandLine, user: "root", sha256: "", doubts: [] },
+    },
+  });
+  const edge = (kind: string, source: string, target: string, firstMs: number): object => ({
+    ...{ kind, source, target, firstMs, lastMs: firstMs, count: 1, isTwoWay: false, doubts: [] },
+  });
+  const more = direction === "forward";
+  return {
+    ...{ format: "undercroft-provenance/1", start: "p7", direction, timeMs: 9000, spanMs: 1 },
+    nodes: [
+      ...[process(3, "sshd"), process(7, HOSTILE)],
+      ...[{ id: "f", kind: "file", label: HOSTILE, depth: 1 }],
+      ...(more ? [{ id: "a", kind: "address", label: "192.0.2.1:443", depth: 2 }] : []),
+    ],
+    edges: [
+      ...[edge("fork", "p3", "p7", 7000), edge("execute", "f", "p7", 7500)],
+      ...(more ? [edge("connect", "p7", "a", 9000)] : []),
+    ],
+    ...{ cuts: [{ entity: "f", reason: "degree", edges: 3 }], gaps: [] },
+  };
 }
 
 async function signIn(): ReturnType<BrowserContext["storageState"]> {
@@ -106,6 +142,7 @@ const PAGES: ReadonlyArray<readonly [name: string, address: string, text: string
   ["findings-folded", "/#/findings?fold=1", "findings on"],
   ["finding", "/#/findings/f-1", "Why the rule matched"],
   ["hunt", "/#/hunt?q=kind%3Aprocess.exec", "1 of 1 servers answered"],
+  ["trace", "/#/trace?guest=id-web-1&pid=7&start=70&time=9000", "was run by"],
   ["settings", "/#/settings", "Change password"],
 ];
 
@@ -147,6 +184,7 @@ test("texts of guests are texts in every view, and what hides in them is named",
     "/#/findings/f-hostile",
     "/#/guests/id-web-0",
     "/#/hunt?q=x",
+    "/#/trace?guest=id-web-1&pid=7",
   ];
   for (const address of views) {
     await page.goto(`${rig.manager.url}${address}`);
@@ -205,6 +243,31 @@ test("a search is completed, run, narrowed and kept; who failed is said", async 
   await box.fill("nofield:1");
   await page.keyboard.press("Enter");
   await page.getByText("ERR_UC_SEARCH").waitFor();
+  await close();
+});
+
+test("a trace is opened from its finding, seen at a time, and grows", async () => {
+  const { page, close } = await open("/#/findings/f-1", WIDE, "light");
+  await page.getByRole("link", { name: "Trace back" }).click();
+  await seen(page, "At 1 place more would follow.");
+  await page.getByRole("img", { name: "Graph of 3 nodes" }).waitFor();
+  await page.getByRole("slider").focus();
+  await page.keyboard.press("Home");
+  await page.getByRole("img", { name: "Graph of 2 nodes" }).waitFor();
+  await page.keyboard.press("End");
+  await page.getByRole("button", { name: "\\u{202e}" }).first().click();
+  await page.getByRole("button", { name: "More after" }).click();
+  await seen(page, "1 node more");
+  await page.getByRole("img", { name: "Graph of 4 nodes" }).waitFor();
+  const [file] = await Promise.all([
+    page.waitForEvent("download"),
+    page.getByRole("button", { name: "Save picture" }).click(),
+  ]);
+  expect(
+    readFileSync(await file.path())
+      .subarray(1, 4)
+      .toString(),
+  ).toBe("PNG");
   await close();
 });
 
