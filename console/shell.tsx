@@ -2,7 +2,10 @@
 // What stands around every page: the menu, the state of the connection, the list of shortcuts.
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
+import type { Role } from "../lib/model/model.ts";
 import type { LiveState } from "./api/live.ts";
+import { AdministrationPage } from "./pages/administration.tsx";
+import { ContentPage } from "./pages/content.tsx";
 import { FindingPage } from "./pages/finding.tsx";
 import { FindingsPage } from "./pages/findings.tsx";
 import { GuestPage } from "./pages/guest.tsx";
@@ -25,6 +28,8 @@ interface Page {
   readonly word: PlainKey;
   readonly keys: string;
   readonly keyWord: PlainKey;
+  /** Shown to whoever has it. */
+  readonly role?: Role;
 }
 
 const PAGES: readonly Page[] = [
@@ -32,6 +37,11 @@ const PAGES: readonly Page[] = [
   { id: "guests", word: "page.guests", keys: "g g", keyWord: "keys.goGuests" },
   { id: "findings", word: "page.findings", keys: "g f", keyWord: "keys.goFindings" },
   { id: "hunt", word: "page.hunt", keys: "g h", keyWord: "keys.goHunt" },
+  { id: "content", word: "page.content", keys: "g i", keyWord: "keys.goContent" },
+  {
+    ...({ id: "administration", word: "page.administration", role: "admin" } as const),
+    ...({ keys: "g a", keyWord: "keys.goAdministration" } as const),
+  },
   { id: "settings", word: "page.settings", keys: "g s", keyWord: "keys.goSettings" },
 ];
 
@@ -89,12 +99,15 @@ function CurrentPage({ place, onSignOut }: { place: Place; onSignOut: () => void
   if (page === "findings") return <FindingsPage place={place} />;
   if (page === "hunt") return <HuntPage place={place} />;
   if (page === "trace") return <TracePage place={place} />;
+  if (page === "content") return <ContentPage />;
+  if (page === "administration") return <AdministrationPage />;
   if (page === "settings") return <SettingsPage onSignOut={onSignOut} />;
   return <Empty title={say("app.noPage")} hint={say("app.noPage.hint")} />;
 }
 
 function Menu({ current, onHelp }: { current: string; onHelp: () => void }): JSX.Element {
   const { say } = useShared();
+  const desk = useDesk();
   return (
     <nav class="menu" aria-label={say("app.menu")}>
       <p class="brand">
@@ -102,7 +115,7 @@ function Menu({ current, onHelp }: { current: string; onHelp: () => void }): JSX
         <span>{say("app.name")}</span>
       </p>
       <ul>
-        {PAGES.map(({ id, word }) => (
+        {PAGES.filter(({ role = "read-only" }) => desk.may(role)).map(({ id, word }) => (
           <li key={id}>
             <a href={placeAddress([id])} aria-current={id === current ? "page" : undefined}>
               <Icon name={id} />

@@ -4,15 +4,21 @@
 import type {
   ApiAction,
   ApiApproval,
+  ApiAuditEntry,
+  ApiContentState,
   ApiFinding,
   ApiFindingDetail,
   ApiGuest,
   ApiGuestDetail,
   ApiOverview,
   ApiPage,
+  ApiRuleFile,
   ApiSearch,
   ApiServer,
   ApiSession,
+  ApiToken,
+  ApiUpload,
+  ApiUser,
 } from "../../lib/model/model.ts";
 
 /** A row of a search or of a list of processes: fields by name. */
@@ -69,6 +75,16 @@ export interface TraceEdge {
   readonly doubts: readonly string[];
 }
 
+/** An indicator, as its source gave it. */
+export interface Indicator {
+  readonly source: string;
+  readonly kind: string;
+  readonly value: string;
+  readonly severity?: string;
+  readonly title?: string;
+  readonly expiresMs?: number;
+}
+
 /** Routes that the console calls. */
 export interface ApiResults {
   readonly readSession: ApiSession;
@@ -93,4 +109,20 @@ export interface ApiResults {
   readonly cancelSearch: object;
   readonly completeSearch: Completion;
   readonly trace: Trace;
+  readonly contentState: ApiContentState;
+  readonly pushContent: object;
+  readonly uploadIndicators: ApiUpload;
+  readonly lookUpIndicator: readonly Indicator[];
+  readonly readRules: readonly ApiRuleFile[];
+  readonly changeRules: { readonly problems: readonly string[] };
+  readonly readPolicy: { readonly text: string };
+  readonly changePolicy: object;
+  readonly makeEnrolment: { readonly token: string; readonly manager: string };
+  readonly listUsers: readonly ApiUser[];
+  readonly addUser: { readonly user: ApiUser; readonly invitation: string };
+  readonly changeUser: object;
+  readonly listTokens: readonly ApiToken[];
+  readonly addToken: { readonly secret: string };
+  readonly deleteToken: object;
+  readonly listAudit: ApiPage<ApiAuditEntry>;
 }

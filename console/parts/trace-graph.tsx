@@ -11,6 +11,7 @@ import { useShared } from "../state/use.tsx";
 import { visibleText } from "../text.ts";
 
 const LABEL_MAX = 60;
+const ZOOM_FIT_MAX = 1.2;
 const SHAPES: Readonly<Record<string, string>> = {
   ...{ process: "round-rectangle", file: "rectangle", module: "pentagon", key: "tag" },
   ...{ socket: "ellipse", address: "ellipse", name: "ellipse" },
@@ -58,7 +59,7 @@ export function TraceGraph(props: {
       graph.add(elementsOf(props.trace));
       graph.$id(props.trace.start).addClass("start");
     });
-    if (graph.nodes().length > count) graph.fit(undefined, 30);
+    if (graph.nodes().length > count) fitWhole(graph);
   }, [graph, props.trace]);
   useEffect(() => {
     graph?.elements().removeClass("chosen");
@@ -93,7 +94,7 @@ export function TraceGraph(props: {
         <button type="button" aria-label={say("trace.further")} onClick={() => zoom(1 / 1.3)}>
           −
         </button>
-        <button type="button" onClick={() => graph?.fit(undefined, 30)}>
+        <button type="button" onClick={() => graph !== undefined && fitWhole(graph)}>
           {say("trace.fit")}
         </button>
         <button type="button" onClick={save}>
@@ -102,6 +103,14 @@ export function TraceGraph(props: {
       </div>
     </div>
   );
+}
+
+/** All of it, but never larger than texts around it. */
+function fitWhole(graph: Core): void {
+  graph.fit(undefined, 30);
+  if (graph.zoom() <= ZOOM_FIT_MAX) return;
+  graph.zoom(ZOOM_FIT_MAX);
+  graph.center();
 }
 
 // Cytoscape puts a style sheet into the page, which the page's policy refuses, unless an element

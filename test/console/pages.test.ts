@@ -143,6 +143,8 @@ const PAGES: ReadonlyArray<readonly [name: string, address: string, text: string
   ["finding", "/#/findings/f-1", "Why the rule matched"],
   ["hunt", "/#/hunt?q=kind%3Aprocess.exec", "1 of 1 servers answered"],
   ["trace", "/#/trace?guest=id-web-1&pid=7&start=70&time=9000", "was run by"],
+  ["content", "/#/content", "Which server has what"],
+  ["administration", "/#/administration", "useInvitation"],
   ["settings", "/#/settings", "Change password"],
 ];
 
@@ -228,8 +230,8 @@ test("a search is completed, run, narrowed and kept; who failed is said", async 
   await page.getByText("3 rows").first().waitFor();
   await page.getByRole("button", { name: "image", exact: true }).click();
   await page.getByRole("button", { name: "Without this image" }).click();
+  await expect.poll(() => box.inputValue()).toBe('kind:process.exec NOT image:"/bin/sh"');
   await page.getByText("3 rows").first().waitFor();
-  expect(await box.inputValue()).toBe('kind:process.exec NOT image:"/bin/sh"');
   const [file] = await Promise.all([
     page.waitForEvent("download"),
     page.getByRole("button", { name: "Save as CSV" }).click(),
@@ -268,6 +270,48 @@ test("a trace is opened from its finding, seen at a time, and grows", async () =
       .subarray(1, 4)
       .toString(),
   ).toBe("PNG");
+  await close();
+});
+
+test("a wrong indicator, rule or policy is answered where it was written", async () => {
+  const { page, close } = await open("/#/content", WIDE, "light");
+  await page.getByLabel("Source").fill("ours");
+  await page.getByLabel("Text").fill(`sha256:${"a".repeat(64)} | A miner | high\nnothing usable`);
+  await page.getByRole("button", { name: "Send to all servers" }).click();
+  await seen(page, "1 added, 0 removed, 1 entries not usable");
+  await page.getByLabel("Value").fill("a".repeat(64));
+  await page.getByRole("button", { name: "Look up" }).click();
+  await seen(page, "ours · ");
+  await page.getByRole("button", { name: "New rule" }).click();
+  await page.getByLabel("Rule", { exact: true }).fill("title: x\ndetection: 5");
+  await page.getByRole("button", { name: "Check and roll out" }).first().click();
+  await seen(page, "rule-1.yml");
+  await page.getByRole("alert").first().waitFor();
+  await page.getByLabel("Policy", { exact: true }).fill("no policy at all");
+  await page.getByRole("button", { name: "Check and roll out" }).last().click();
+  await seen(page, "ERR_UC_POLICY");
+  await close();
+});
+
+test("an admin adds a user, who signs in by the link and sees what the role allows", async () => {
+  const { page, close } = await open("/#/administration", WIDE, "light");
+  await page.getByText("Add user").first().click();
+  const form = page.locator("details", { hasText: "Add user" });
+  await form.getByLabel("Name").fill("reader");
+  await form.getByLabel("Role").selectOption("read-only");
+  await form.getByRole("button", { name: "Add user" }).click();
+  const link = (await form.locator("pre").textContent()) ?? "";
+  const context = await browser.newContext({ ignoreHTTPSErrors: true, locale: "en-GB" });
+  const other = await context.newPage();
+  await other.goto(link);
+  await other.getByLabel("New password", { exact: true }).fill(PASSWORD);
+  await other.getByLabel("New password, again").fill(PASSWORD);
+  await other.keyboard.press("Enter");
+  await other.getByRole("heading", { name: "Guests by state" }).waitFor();
+  expect(await other.getByRole("link", { name: "Admin" }).count()).toBe(0);
+  await other.goto(`${rig.manager.url}/#/guests/id-web-0`);
+  expect(await other.getByRole("button", { name: "Isolate" }).isDisabled()).toBe(true);
+  await context.close();
   await close();
 });
 
