@@ -10,6 +10,7 @@ import { createServer, type GuestStats, type Server } from "../server/server.ts"
 import { type IvshmemRegion, openIvshmemRegion } from "../transport/transport.ts";
 import { planRegion, printable, type RegionLayout } from "../wire/wire.ts";
 import { GUEST_POINTS, NETWORK_POINTS } from "./demo-guest.ts";
+import { DemoManager, type ManagerKnowledge } from "./demo-manager.ts";
 import { DEMO_NET, DemoNetwork, networkProblem } from "./demo-network.ts";
 import {
   type ContactCounts,
@@ -65,12 +66,15 @@ export class DemoRun {
   /** The guest's numbers when it was last monitored, and at the end. */
   statsMonitored: GuestStats | undefined;
   guest: ProtectedGuest | undefined;
+  /** What the manager knew when the intrusion had been seen. */
+  managerKnows: ManagerKnowledge | undefined;
   readonly #options: DemoOptions;
   readonly #file: RegionFile;
   readonly #region: IvshmemRegion;
   readonly #layout: RegionLayout;
   readonly #server: Server;
   readonly #network: DemoNetwork | undefined;
+  #manager: DemoManager | undefined;
   #contact: ContactCounts | undefined;
   #statsLast: GuestStats | undefined;
   #exitReason: string | undefined;
@@ -99,20 +103,27 @@ export class DemoRun {
   }
 
   /**
-   * Makes the region and a server that waits for the guest.
-   * @throws {UndercroftError} ERR_UC_REGION_SIZE, ERR_UC_REGION_OPEN, ERR_UC_NATIVE_MISSING
+   * Makes the region, a server that waits for the guest, and a manager that the server has joined.
+   * @throws {UndercroftError} ERR_UC_REGION_SIZE, ERR_UC_REGION_OPEN, ERR_UC_NATIVE_MISSING and
+   * what opening a manager throws
    */
   static async open(options: DemoOptions): Promise<DemoRun> {
     const file = makeRegionFile(options.regionBytes);
     let network: DemoNetwork | undefined;
+    let run: DemoRun | undefined;
     try {
       network = await openNetwork(options);
       const region = openIvshmemRegion({ path: file.path, bytes: file.bytes });
       options.log(`region: ${file.bytes / 2 ** 20} MiB in ${file.path}`);
-      return new DemoRun(options, file, region, network);
+      run = new DemoRun(options, file, region, network);
+      run.#manager = await DemoManager.open(run.#server, options.log);
+      return run;
     } catch (cause) {
-      await network?.close();
-      await file.remove();
+      if (run !== undefined) await run.close(false);
+      else {
+        await network?.close();
+        await file.remove();
+      }
       throw cause;
     }
   }
@@ -163,6 +174,7 @@ export class DemoRun {
       log("not all that was expected has been observed"),
     );
     this.statsMonitored = this.#stats();
+    this.managerKnows = await this.#manager?.learn(this.watch.findings.size, settleMsMax);
   }
 
   /**
@@ -190,6 +202,7 @@ export class DemoRun {
       await new Promise((resolve) => setTimeout(resolve, lookEveryMs));
     }
     this.#server.detachRedirector();
+    await this.#manager?.close();
     this.#server.close();
     await this.#network?.close();
     this.#region.close();
@@ -274,6 +287,7 @@ export class DemoRun {
       commands: [...watch.commands.values()],
       loss: this.#stats().loss,
       points: this.guest?.report.points ?? new Map(),
+      ...(this.managerKnows === undefined ? {} : { manager: this.managerKnows }),
     };
   }
 

@@ -11,6 +11,7 @@ import type {
 } from "../model/model.ts";
 import type { InterfaceStats } from "../server/server.ts";
 import { GUEST_POINTS, NETWORK_POINTS } from "./demo-guest.ts";
+import type { ManagerKnowledge } from "./demo-manager.ts";
 import { DEMO_NET } from "./demo-network.ts";
 
 /** One outcome that the demo promises. */
@@ -56,6 +57,8 @@ export interface Observations {
   readonly points: ReadonlyMap<string, boolean>;
   /** Absent where the guest had no network. */
   readonly network?: NetworkObservations;
+  /** What the manager knew once the intrusion had been seen; absent: it was not asked yet. */
+  readonly manager?: ManagerKnowledge;
 }
 
 /** Judges the intrusion and everything around it, unloading included. */
@@ -71,6 +74,7 @@ export function judgeDemo(seen: Observations, values: IntrusionValues): Expected
       outcome(what, [...checks, point(name)]),
     ),
     ...(seen.network === undefined ? [] : judgeNetwork(seen, seen.network)),
+    judgeManager(seen),
     outcome("ordinary work not disturbed", [
       ["server: no other finding", otherFindings(seen, values).length === 0],
       point(GUEST_POINTS.undisturbed),
@@ -86,6 +90,18 @@ export function judgeDemo(seen: Observations, values: IntrusionValues): Expected
       point(GUEST_POINTS.healthy),
     ]),
   ];
+}
+
+// By its API alone: the guest's state, findings and events came over the link.
+function judgeManager({ manager, findings }: Observations): ExpectedOutcome {
+  const known = new Set(manager?.findings.map(({ id }) => id));
+  // The driver's end, of which nobody knew when the manager was asked.
+  const intrusions = findings.filter((finding) => !isUnloading(finding));
+  return outcome("manager knows guest, findings and events", [
+    ["manager: guest monitored", manager?.guests[0]?.state === "monitored"],
+    ["manager: every finding", intrusions.every(({ id }) => known.has(id))],
+    ["manager: events found by search", (manager?.executions ?? 0) > 0],
+  ]);
 }
 
 /** True once the server has seen every outcome of the intrusion itself. */

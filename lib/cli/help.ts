@@ -48,8 +48,9 @@ Exit status: 0 done, 1 failed, 2 wrong usage.
   start: `Usage: undercroft start [OPTION]...
 
 Boots a Debian-kernel guest in QEMU, loads the guest driver, runs a harmless scripted
-intrusion in the guest and answers it. Runs until Ctrl-C, then unloads the driver, stops
-the guest and removes its region.
+intrusion in the guest and answers it. A manager with its web console runs beside it; the
+link that signs you in is printed. Runs until Ctrl-C, then unloads the driver, stops the
+guest and removes its region.
 
 Options:
   --once             end after the intrusion; exit 0 only if all that must happen did

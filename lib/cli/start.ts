@@ -134,6 +134,7 @@ function result(run: DemoRun): object {
     },
     events: watch.events,
     ...(run.network === undefined ? {} : { network: run.network }),
+    ...(run.managerKnows === undefined ? {} : { manager: run.managerKnows }),
     findings: [...watch.findings.values()],
     commands: [...watch.commands.values()],
     loss: { named: loss.named, unaccounted: loss.unaccounted, byReason: loss.byReason },

@@ -25,6 +25,7 @@ const networkOutcomes = [
   "every packet accounted for",
 ];
 const endOutcomes = [
+  "manager knows guest, findings and events",
   "ordinary work not disturbed",
   "every event accounted for",
   "driver unloaded and guest unregistered",
@@ -49,6 +50,7 @@ interface MainJobResult {
     readonly outcome: string;
   }>;
   readonly loss: { readonly unaccounted: number };
+  readonly manager: { readonly guests: readonly object[] };
   readonly expected: ReadonlyArray<{ readonly what: string; readonly observed: boolean }>;
   readonly console?: string;
 }
@@ -94,6 +96,9 @@ describe("npm start -- --once --json", () => {
     const dispositions = result.findings.map(({ disposition }) => disposition).sort();
     const dropped = hasNetwork ? ["blocked"] : [];
     expect(dispositions).toEqual([...dropped, "blocked", "blocked", "killed", "killed", "none"]);
+    expect(result.manager.guests).toEqual([
+      { name: "demo", state: "monitored", serverName: "demo-server", isCurrent: true },
+    ]);
     expect(regionsLeft(run)).toEqual([]);
   });
 

@@ -33,8 +33,17 @@ const good: Observations = {
   ],
   commands: [kill(1n, 10, "hash"), kill(2n, 40, "line")],
   loss: { named: 2, unaccounted: 0 },
+  manager: {
+    ...{ url: "https://127.0.0.1:1", executions: 9 },
+    guests: [{ name: "demo", state: "monitored", serverName: "s", isCurrent: true }],
+    findings: ["hash", "path", "name", "line"].map((id) => {
+      return { id, title: id, disposition: "killed" as const };
+    }),
+  },
   points: new Map(Object.values(GUEST_POINTS).map((name) => [name, true])),
 };
+
+const managed = good.manager as NonNullable<Observations["manager"]>;
 
 function unobserved(seen: Observations): string[] {
   return judgeDemo(seen, values)
@@ -72,6 +81,8 @@ describe("judgeDemo", () => {
         verdicts: [verdict(20, "exec", "/x"), verdict(30, "exec", "/x")],
       },
     ],
+    ["the manager lacks a finding", { manager: { ...managed, findings: [] } }],
+    ["the manager's search finds nothing", { manager: { ...managed, executions: 0 } }],
     ["a finding is missing", { findings: good.findings.slice(1) }],
     [
       "an innocent process was found",
