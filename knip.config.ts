@@ -26,8 +26,8 @@ const config: KnipConfig = {
     ...faces,
     "scripts/*.{ts,mjs}",
     "bench/bench.ts",
-    // A process of its own, so that its memory is its own.
-    "bench/intel-child.ts",
+    // Processes of their own, so that their memory and processor time are their own.
+    "bench/{intel,manager}-child.ts",
     "fuzz/fuzz.ts",
     "test/sim/sim.ts",
     "test/**/*.test.ts",

@@ -49,6 +49,10 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     about: "the link of a server and its manager: findings told, rows answered",
     load: async () => (await import("./link.ts")).linkBench(),
   },
+  manager: {
+    about: "M1, M2: a manager under simulated servers: searches, updates, statistics, API calls",
+    load: async () => (await import("./manager.ts")).managerBench(),
+  },
   network: {
     about: "N5, N6: captures to events beside ndpiReader and tshark; the tap beside dumpcap",
     load: async () => (await import("./network.ts")).networkBench(),
