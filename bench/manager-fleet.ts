@@ -2,8 +2,13 @@
 // Simulated servers of the manager bench: each is a real client of the link with a key and a
 // connection of its own, and makes up its guests, findings and rows.
 import { createHash } from "node:crypto";
-import { makeRequest } from "../lib/link/certificate.ts";
-import { type Authority, LinkClient, type LinkIdentity, ReportQueue } from "../lib/link/link.ts";
+import {
+  type Authority,
+  LinkClient,
+  type LinkIdentity,
+  makeRequest,
+  ReportQueue,
+} from "../lib/link/link.ts";
 import {
   LINK_VERSION,
   type LinkGuest,
