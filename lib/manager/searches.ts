@@ -44,9 +44,13 @@ const RUNNING_MAX = 16;
 const SHOWN = 1000;
 /** Rows of one server that stages may work on. */
 const ROWS_MAX = 200_000;
+const BOUNDS = { shown: SHOWN, rowsMax: ROWS_MAX };
 /** Rows of all servers of one job. */
 const ROWS_OF_ALL_MAX = 1_000_000;
 const TIMEOUT_MS = 60_000;
+const SHOW_EVERY_MS = 500;
+/** More than these are merged once, at the end. */
+const ROWS_SHOWN_EARLY_MAX = 50_000;
 
 /** See the head of this file. */
 export class Searches {
@@ -103,11 +107,19 @@ export class Searches {
     guests: readonly string[] | undefined,
   ): Promise<void> {
     const { startedMs: nowMs, query } = job.search;
-    const bounds = { shown: SHOWN, rowsMax: ROWS_MAX };
-    const { limit } = searchShare(parsed, bounds);
+    const { limit } = searchShare(parsed, BOUNDS);
     let all = 0;
-    const shareOf = async (server: ApiSearchServer): Promise<readonly Row[]> => {
-      if (server.state === "away") return [];
+    const shares = job.search.servers.map((): Row[] => []);
+    // Rows of those who answered are shown while others are waited for.
+    let isChanged = false;
+    const showing = setInterval(() => {
+      if (!isChanged || all > ROWS_SHOWN_EARLY_MAX) return;
+      isChanged = false;
+      const early = merge(parsed, shares, nowMs);
+      if (!(early instanceof UndercroftError)) job.search = { ...job.search, ...early };
+    }, SHOW_EVERY_MS);
+    const shareOf = async (server: ApiSearchServer, at: number): Promise<void> => {
+      if (server.state === "away") return;
       const rows: Row[] = [];
       const one = new AbortController();
       const request: LinkRequest = {
@@ -126,24 +138,23 @@ export class Searches {
           }
         },
       });
+      shares[at] = rows;
+      isChanged = true;
       this.#note(job, endOf(server, rows.length, answer, job.ending.signal.aborted));
-      return rows;
     };
-    const shares = await Promise.all(job.search.servers.map(shareOf));
+    await Promise.all(job.search.servers.map(shareOf)).finally(() => clearInterval(showing));
     const { servers } = job.search;
     const tookMs = this.#options.nowMs() - nowMs;
     const state = job.ending.signal.aborted ? "cancelled" : "done";
     let isComplete = servers.every(({ state: end, message }) => end === "done" && !message);
-    let merged: { rows: readonly Row[]; isCut: boolean } = { rows: [], isCut: false };
-    try {
-      merged = mergeRows(parsed, shares, eventSchema, { ...bounds, nowMs });
-    } catch (cause) {
-      if (!isUndercroftError(cause)) throw cause;
+    const merged = merge(parsed, shares, nowMs);
+    if (merged instanceof UndercroftError) {
       isComplete = false;
-      const { message } = cause;
+      const { message } = merged;
       for (const server of servers) this.#note(job, { ...server, state: "failed", message });
     }
-    job.search = { ...job.search, ...merged, state, isComplete, tookMs };
+    const rows = merged instanceof UndercroftError ? { rows: [], isCut: false } : merged;
+    job.search = { ...job.search, ...rows, state, isComplete, tookMs };
     this.#options.changed(job.search.id);
   }
 
@@ -158,6 +169,20 @@ export class Searches {
       if (this.#jobs.size <= JOBS_MAX) return;
       if (search.state !== "running") this.#jobs.delete(id);
     }
+  }
+}
+
+/** All rows in order, or why they cannot be: more than stages may work on. */
+function merge(
+  parsed: ReturnType<typeof parseSearch>,
+  shares: ReadonlyArray<readonly Row[]>,
+  nowMs: number,
+): ReturnType<typeof mergeRows> | UndercroftError {
+  try {
+    return mergeRows(parsed, shares, eventSchema, { ...BOUNDS, nowMs });
+  } catch (cause) {
+    if (isUndercroftError(cause)) return cause;
+    throw cause;
   }
 }
 

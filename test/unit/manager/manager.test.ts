@@ -359,6 +359,26 @@ describe("searches", () => {
     expect(found.isComplete).toBe(true);
   });
 
+  test("rows of servers that answer are shown while another is waited for", async () => {
+    const row = { time: 5, kind: "process.exec", guest: "web" };
+    await rig.server("hv1", [], {
+      request: async (_, { rows }) => {
+        await rows([row]);
+        return { rows: 1, isComplete: true };
+      },
+    });
+    await rig.server("hv2", [], { request: () => new Promise(() => {}) });
+    const who = headers();
+    const body = { query: "kind:process.exec" };
+    const { id } = (await rig.call("startSearch", { body, headers: who })).body;
+    const read = async () => (await rig.call("readSearch", { id, headers: who })).body;
+    await rig.until(async () => (await read()).rows.length === 1);
+    expect(await read()).toMatchObject({ state: "running", rows: [row], isComplete: false });
+    await rig.call("cancelSearch", { id, headers: who });
+    await rig.until(async () => (await read()).state === "cancelled");
+    expect((await read()).rows).toEqual([row]);
+  });
+
   test("a search that is not valid says where; one that is cancelled ends", async () => {
     const who = headers();
     expect(await search("kind:", who)).toMatchObject({ status: 400, code: "ERR_UC_SEARCH" });
