@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // A program that calls the manager's API, for the manager bench: calls over one kept connection,
 // and the stream of updates.
-import { Agent, type RequestOptions, request } from "node:https";
+import type { ClientRequest } from "node:http";
+import { type RequestOptions, request } from "node:https";
 import type { LiveUpdate } from "../lib/model/model.ts";
 
 /** See the head of this file. */
 export class ApiCaller {
   readonly #url: string;
   readonly #options: RequestOptions;
-  readonly #agent: Agent;
+  #stream: ClientRequest | undefined;
 
   constructor(url: string, authority: string, token: string) {
     this.#url = url;
-    this.#agent = new Agent({ ca: authority, keepAlive: true });
-    this.#options = { agent: this.#agent, headers: { authorization: `Bearer ${token}` } };
+    // Node's own pool keeps connections.
+    this.#options = { ca: authority, headers: { authorization: `Bearer ${token}` } };
   }
 
   /** Its answer, whole and parsed; anything but 200 is an error. */
@@ -52,10 +53,12 @@ export class ApiCaller {
     });
     sent.on("error", reject);
     sent.end();
+    this.#stream = sent;
     return promise;
   }
 
+  /** Ends the stream of updates. */
   close(): void {
-    this.#agent.destroy();
+    this.#stream?.destroy();
   }
 }
