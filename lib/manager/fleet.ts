@@ -24,6 +24,7 @@ export interface FleetOptions {
 
 interface Line {
   readonly statistics: LinkStatistics;
+  readonly byGuest: ReadonlyMap<string, LinkStatistics["guests"][number]>;
   /** Events of each guest a second, between the last two statistics. */
   readonly rates: ReadonlyMap<string, number>;
 }
@@ -111,15 +112,15 @@ export class Fleet implements LinkHooks {
   }
 
   statistics(server: string, statistics: LinkStatistics): void {
-    const before = this.#lines.get(server)?.statistics;
-    const seconds = (statistics.timeMs - (before?.timeMs ?? 0)) / 1000;
-    const events = new Map(before?.guests.map((guest) => [guest.id, guest.events]));
+    const before = this.#lines.get(server);
+    const seconds = (statistics.timeMs - (before?.statistics.timeMs ?? 0)) / 1000;
     const rates = statistics.guests.flatMap(({ id, events: now }): Array<[string, number]> => {
-      const earlier = events.get(id);
+      const earlier = before?.byGuest.get(id)?.events;
       const isUsable = earlier !== undefined && earlier <= now && seconds > 0;
       return isUsable ? [[id, (now - earlier) / seconds]] : [];
     });
-    this.#lines.set(server, { statistics, rates: new Map(rates) });
+    const byGuest = new Map(statistics.guests.map((guest) => [guest.id, guest]));
+    this.#lines.set(server, { statistics, byGuest, rates: new Map(rates) });
     this.#tellServer(server);
   }
 
@@ -148,7 +149,7 @@ export class Fleet implements LinkHooks {
   }
 
   statisticsOf(guest: string, server: string): LinkStatistics["guests"][number] | undefined {
-    return this.#lines.get(server)?.statistics.guests.find(({ id }) => id === guest);
+    return this.#lines.get(server)?.byGuest.get(guest);
   }
 
   get servers(): readonly ApiServer[] {
@@ -307,9 +308,17 @@ export class Fleet implements LinkHooks {
     if (row !== undefined) this.#options.changed({ kind: "finding", finding: findingOf(row) });
   }
 
+  // Told with every statistics: no other server is looked at.
   #tellServer(id: string): void {
-    const server = this.servers.find((one) => one.id === id);
-    if (server !== undefined) this.#options.changed({ kind: "server", server });
+    const enrolled = this.#options.servers().find((one) => one.id === id);
+    if (enrolled === undefined) return;
+    const count = this.#state.one("SELECT count(*) AS count FROM guest WHERE server = ?", id);
+    const server = serverOf(enrolled, {
+      row: this.#state.one("SELECT * FROM server WHERE id = ?", id),
+      ...{ line: this.#lines.get(id)?.statistics, isOnline: this.isOnline(id) },
+      guests: Number(count?.count ?? 0),
+    });
+    this.#options.changed({ kind: "server", server });
   }
 }
 

@@ -15,8 +15,9 @@ import { type Call, closed, NotFound, pageOf, type Routes, seenGuests } from "./
 
 const word = Type.String({ maxLength: 64 });
 const TRIAGE = ["open", "in-work", "true-positive", "false-positive", "closed"];
-/** Findings that lists and overviews look at. */
+/** Findings that lists look at. */
 const LISTED_MAX = 10_000;
+const NEWEST = 10;
 
 export const findingRoutes: Routes = {
   listFindings: {
@@ -60,13 +61,37 @@ export const findingRoutes: Routes = {
 };
 
 /** The newest findings that a caller may see. */
-export function listFindings(call: Call): readonly ApiFinding[] {
+function listFindings(call: Call): readonly ApiFinding[] {
   const seen = seenGuests(call);
   const sql = `SELECT * FROM finding ORDER BY last_ms DESC, id LIMIT ${LISTED_MAX}`;
   return call.parts.state
     .all(sql)
     .filter((row) => seen === undefined || seen.has(String(row.guest)))
     .map(findingOf);
+}
+
+/** How many open findings of which severity a caller may see, and the newest of them. */
+export function openFindings(call: Call): {
+  readonly counts: Readonly<Record<string, number>>;
+  readonly newest: readonly ApiFinding[];
+} {
+  const seen = seenGuests(call);
+  const guests = seen === undefined ? null : JSON.stringify([...seen]);
+  const where = `triage IN ('open', 'in-work')
+    AND (?1 IS NULL OR guest IN (SELECT value FROM json_each(?1)))`;
+  const { state } = call.parts;
+  const counts = state.all(
+    `SELECT severity, count(*) AS count FROM finding WHERE ${where} GROUP BY severity`,
+    guests,
+  );
+  const newest = state.all(
+    `SELECT * FROM finding WHERE ${where} ORDER BY last_ms DESC, id LIMIT ${NEWEST}`,
+    guests,
+  );
+  return {
+    counts: Object.fromEntries(counts.map(({ severity, count }) => [severity, Number(count)])),
+    newest: newest.map(findingOf),
+  };
 }
 
 function rowOf(call: Call): SqlRow {

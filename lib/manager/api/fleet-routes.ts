@@ -27,7 +27,7 @@ import {
   type Routes,
   seenGuests,
 } from "./call.ts";
-import { listFindings } from "./finding-routes.ts";
+import { openFindings } from "./finding-routes.ts";
 
 const label = Type.String({ maxLength: 64 });
 const reason = Type.String({ minLength: 1, maxLength: 1000 });
@@ -231,15 +231,13 @@ function overviewOf(call: Call): ApiOverview {
   for (const { state } of guests) states[state] += 1;
   const servers: Record<ServerState, number> = { online: 0, offline: 0, revoked: 0 };
   for (const { state } of parts.fleet.servers) servers[state] += 1;
-  const open = listFindings(call).filter(({ triage }) => triage === "open" || triage === "in-work");
-  const findings: Record<string, number> = {};
-  for (const { severity } of open) findings[severity] = (findings[severity] ?? 0) + 1;
+  const { counts: findings, newest } = openFindings(call);
   return {
     ...{ guests: states, servers, findings },
     eventsPerSecond: guests.reduce((sum, { eventsPerSecond }) => sum + eventsPerSecond, 0),
     lost: guests.reduce((sum, { lost }) => sum + lost, 0),
     silent: guests.filter(({ state }) => state === "silent").slice(0, 50),
-    newest: open.slice(0, 10),
+    newest,
     approvals: approvalsOf(call).length,
   };
 }

@@ -181,6 +181,12 @@ describe("what servers tell", () => {
     const guests = await rig.call("listGuests", some);
     expect(guests.body.items.map(({ name }: { name: string }) => name)).toEqual(["db"]);
     expect((await rig.call("listFindings", some)).body.total).toBe(1);
+    const overview = await rig.call("overview", some);
+    expect(overview.body).toMatchObject({ findings: { high: 1 }, newest: [{ id: "f-db" }] });
+    expect((await rig.call("overview", analyst)).body.findings).toEqual({ high: 2 });
+    const closing = { ...analyst, id: "f-db", body: { triage: "closed" } };
+    expect((await rig.call("triageFinding", closing)).status).toBe(200);
+    expect((await rig.call("overview", some)).body).toMatchObject({ findings: {}, newest: [] });
     expect((await rig.call("readFinding", { ...some, id: "f-web" })).status).toBe(404);
     expect((await rig.call("readGuest", { ...some, id: "id-web" })).status).toBe(404);
     const body = { action: { kind: "release" }, reason: "why" };
